@@ -29,7 +29,7 @@ const LAYERS: { files: RegExp; may: string[]; node?: false }[] = [
   { files: /^cli\//, may: ['cli/', 'main.ts', 'http/', 'console/', 'sandbox/', 'connectors/', ...HUB] },
   { files: /^config(\.ts$|\/)/, may: ['connectors/', 'core/'] },
   { files: /^hub\.ts$/, may: ['config.ts', 'core/', 'db/', 'connectors/_kit/', 'queues/'] },
-  { files: /^main\.ts$/, may: ['http/', 'console/', 'sandbox/', 'connectors/', ...HUB] },
+  { files: /^main(\.ts$|\/)/, may: ['main/', 'http/', 'console/', 'sandbox/', 'connectors/', ...HUB] },
 ]
 
 /** A package or a global that one place owns, so that replacing it is a change of that place alone. */

@@ -19,7 +19,10 @@ const ALLOWED_MAX = 30
 
 /** `['connections', 1, 'settings', 'token']` → `connections[1].settings.token`. */
 export function pathText(path: Path): string {
-  return path.reduce<string>((text, step) => (typeof step === 'number' ? `${text}[${step}]` : text === '' ? step : `${text}.${step}`), '')
+  return path.reduce<string>(
+    (text, step) => (typeof step === 'number' ? `${text}[${step}]` : text === '' ? step : `${text}.${step}`),
+    '',
+  )
 }
 
 export function fault(path: Path, line: number, message: string, allowed?: Iterable<string>): ConfigFault {
@@ -31,7 +34,10 @@ export function fault(path: Path, line: number, message: string, allowed?: Itera
 export function configError(file: string, faults: readonly ConfigFault[]): HubError {
   const sorted = faults.toSorted((a, b) => (a.file ?? '').localeCompare(b.file ?? '') || a.line - b.line)
   const lines = sorted.map((entry) => {
-    const allowed = entry.allowed === undefined ? '' : `; allowed: ${entry.allowed.length === 0 ? '(none defined)' : entry.allowed.join(', ')}`
+    const allowed =
+      entry.allowed === undefined
+        ? ''
+        : `; allowed: ${entry.allowed.length === 0 ? '(none defined)' : entry.allowed.join(', ')}`
     return `  ${entry.file ?? file}:${entry.line}  ${entry.path === '' ? '' : `${entry.path}: `}${entry.message}${allowed}`
   })
   const count = sorted.length === 1 ? '1 fault' : `${sorted.length} faults`

@@ -3,11 +3,14 @@ import { Country, Id, closed } from '../core/model/schema.ts'
 
 /** A short name that other parts of the file refer to; it appears in URLs, logs and job ids. */
 const Name = Type.String({ pattern: '^[a-z0-9][a-z0-9_-]{0,62}$', description: 'lower-case letters, digits, - and _' })
-const Seconds = Type.Integer({ minimum: 5, maximum: 7 * 86_400 })
+const Seconds = Type.Integer({ minimum: 1, maximum: 7 * 86_400 })
 const Secret = { secret: true } as const
 
 /** A closed vocabulary, with room for a default. */
-function Choice<const W extends readonly [string, ...string[]]>(words: W, options: { default?: W[number]; description?: string } = {}) {
+function Choice<const W extends readonly [string, ...string[]]>(
+  words: W,
+  options: { default?: W[number]; description?: string } = {},
+) {
   return Type.Unsafe<W[number]>({ type: 'string', enum: words, ...options })
 }
 
@@ -23,15 +26,29 @@ const HubSection = Type.Object(
 
 const DatabaseSection = Type.Object(
   {
-    url: Type.String({ pattern: '^(postgres(ql)?://.+)?$', default: '', description: 'postgres://…; empty starts the built-in PostgreSQL.' }),
-    data_dir: Type.String({ minLength: 1, default: '../.crossdock/postgres', description: 'Data of the built-in PostgreSQL, relative to this file.' }),
+    url: Type.String({
+      pattern: '^(postgres(ql)?://.+)?$',
+      default: '',
+      description: 'postgres://…; empty starts the built-in PostgreSQL.',
+    }),
+    data_dir: Type.String({
+      minLength: 1,
+      default: '../.crossdock/postgres',
+      description: 'Data of the built-in PostgreSQL, relative to this file.',
+    }),
     pool_max: Type.Integer({ minimum: 2, maximum: 500, default: 10, description: 'Connections per process.' }),
   },
   { ...closed, default: {} },
 )
 
 const RedisSection = Type.Object(
-  { url: Type.String({ pattern: '^(rediss?://.+)?$', default: '', description: 'redis://…; empty keeps the queues in PostgreSQL.' }) },
+  {
+    url: Type.String({
+      pattern: '^(rediss?://.+)?$',
+      default: '',
+      description: 'redis://…; empty keeps the queues in PostgreSQL.',
+    }),
+  },
   { ...closed, default: {} },
 )
 
@@ -41,7 +58,8 @@ const SecretsSection = Type.Object(
       // 32 bytes are 43 base64 digits and one padding sign.
       pattern: '^([A-Za-z0-9+/]{43}=)?$',
       default: '',
-      description: '32 random bytes in base64 that encrypt personal data; empty keeps a key file beside the data directory.',
+      description:
+        '32 random bytes in base64 that encrypt personal data; empty keeps a key file beside the data directory.',
       ...Secret,
     }),
   },
@@ -72,7 +90,9 @@ const LocationEntry = Type.Object(
     longitude: Type.Optional(Type.Number({ minimum: -180, maximum: 180 })),
     priority: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000, description: 'Lower goes first.' })),
     connection: Type.Optional(Type.String({ ...Name, description: 'The connection of the 3PL that operates it.' })),
-    external_code: Type.Optional(Type.String({ minLength: 1, maxLength: 200, description: "The 3PL's own code of it." })),
+    external_code: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 200, description: "The 3PL's own code of it." }),
+    ),
   },
   closed,
 )
@@ -85,7 +105,13 @@ const ItemEntry = Type.Object(
     company: Name,
     name: Type.Optional(Type.String({ maxLength: 500 })),
     barcode: Type.Optional(Type.String({ maxLength: 100 })),
-    kit: Type.Optional(Type.Array(ComponentEntry, { minItems: 1, maxItems: 100, description: 'Components of a bundle, which has no stock of its own.' })),
+    kit: Type.Optional(
+      Type.Array(ComponentEntry, {
+        minItems: 1,
+        maxItems: 100,
+        description: 'Components of a bundle, which has no stock of its own.',
+      }),
+    ),
   },
   closed,
 )
@@ -95,14 +121,27 @@ const OrdersSection = Type.Object(
     unpaid: Choice(['hold', 'commit'], { default: 'hold' }),
     hold_minutes: Type.Integer({ minimum: 1, maximum: 43_200, default: 60 }),
     shortfall: Choice(['partial', 'all_or_nothing'], { default: 'partial' }),
+    release_after_seconds: Type.Integer({
+      minimum: 0,
+      maximum: 86_400,
+      default: 0,
+      description: 'Grace before work is sent to the 3PL, in which an edit or a cancellation costs nothing.',
+    }),
   },
   { ...closed, default: {} },
 )
 
 const AvailabilitySection = Type.Object(
   {
-    buffer: Type.Integer({ minimum: 0, maximum: 1_000_000, default: 0, description: 'Units kept back from this channel.' }),
-    cap: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000_000, description: 'At most this many are shown.' })),
+    buffer: Type.Integer({
+      minimum: 0,
+      maximum: 1_000_000,
+      default: 0,
+      description: 'Units kept back from this channel.',
+    }),
+    cap: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 1_000_000_000, description: 'At most this many are shown.' }),
+    ),
     share_percent: Type.Integer({ minimum: 0, maximum: 100, default: 100 }),
     push: Type.Boolean({ default: true }),
   },
@@ -113,9 +152,15 @@ const PullSection = Type.Object(
   {
     orders_every_seconds: Type.Optional(Seconds),
     listings_every_seconds: Type.Optional(Seconds),
+    payments_every_seconds: Type.Optional(Seconds),
     settlements_every_seconds: Type.Optional(Seconds),
     files_every_seconds: Type.Optional(Seconds),
-    overlap_seconds: Type.Integer({ minimum: 0, maximum: 86_400, default: 120, description: 'How far each poll looks back before the last one.' }),
+    overlap_seconds: Type.Integer({
+      minimum: 0,
+      maximum: 86_400,
+      default: 120,
+      description: 'How far each poll looks back before the last one.',
+    }),
   },
   { ...closed, default: {} },
 )
@@ -131,8 +176,14 @@ const ConnectionEntry = Type.Object(
     connector: Type.String({ minLength: 1 }),
     company: Name,
     label: Type.Optional(Type.String({ maxLength: 200 })),
-    serves_from: Type.Array(Name, { default: [], description: 'Locations that may fulfil its orders, in order of preference.' }),
-    local: Type.Boolean({ default: false, description: 'Lets its HTTP calls reach private addresses; for the sandbox.' }),
+    serves_from: Type.Array(Name, {
+      default: [],
+      description: 'Locations that may fulfil its orders, in order of preference.',
+    }),
+    local: Type.Boolean({
+      default: false,
+      description: 'Lets its HTTP calls reach private addresses; for the sandbox.',
+    }),
     listings: Choice(['by_sku', 'explicit'], {
       default: 'by_sku',
       description: 'by_sku: a channel SKU that equals an item SKU is listed by itself.',
@@ -151,6 +202,19 @@ const ListingEntry = Type.Object(
   closed,
 )
 
+const SandboxSection = Type.Object(
+  {
+    enabled: Type.Boolean({ default: false, description: 'Starts a simulator for every connection and buyers who trade. Never in production.' }),
+    orders_per_second: Type.Number({ minimum: 0, maximum: 1_000, default: 1 }),
+    stock_scale: Type.Number({ minimum: 0.1, maximum: 10_000, default: 1, description: 'How much the simulated 3PL has of everything.' }),
+    payout_every_seconds: Type.Integer({ minimum: 1, maximum: 86_400, default: 30 }),
+    data_dir: Type.String({ minLength: 1, default: '../.crossdock/sandbox', description: "The simulated vendors' own ledgers, relative to this file." }),
+    seed: Type.Integer({ minimum: 0, maximum: 4_294_967_295, default: 1 }),
+    port_base: Type.Integer({ minimum: 0, maximum: 65_000, default: 0, description: 'The simulators listen on the ports after it; 0 takes free ones.' }),
+  },
+  { ...closed, default: {} },
+)
+
 const list = <T extends TSchema>(entry: T, limit: number) => Type.Array(entry, { default: [], maxItems: limit })
 
 /** The whole configuration file; the one description from which types, validation and `config/schema.json` come. */
@@ -164,9 +228,15 @@ export const ConfigSchema = Type.Object(
     companies: list(CompanyEntry, 1_000),
     locations: list(LocationEntry, 10_000),
     items: list(ItemEntry, 1_000_000),
-    items_csv: Type.Optional(Type.String({ minLength: 1, description: 'CSV file with columns sku, name, company, barcode; relative to this file.' })),
+    items_csv: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description: 'CSV file with columns sku, name, company, barcode; relative to this file.',
+      }),
+    ),
     connections: list(ConnectionEntry, 1_000),
     listings: list(ListingEntry, 1_000_000),
+    sandbox: SandboxSection,
   },
   { ...closed, title: 'Crossdock configuration' },
 )
@@ -223,7 +293,11 @@ function asWritten(schema: JsonSchema): JsonSchema {
   if (!['integer', 'number', 'boolean'].includes(schema.type ?? '')) return written
   const { description, default: preset, ...rule } = written
   const reference = { type: 'string', pattern: '\\$\\{' }
-  return { ...(description === undefined ? {} : { description }), ...(preset === undefined ? {} : { default: preset }), anyOf: [rule, reference] }
+  return {
+    ...(description === undefined ? {} : { description }),
+    ...(preset === undefined ? {} : { default: preset }),
+    anyOf: [rule, reference],
+  }
 }
 
 function mapValues<A, B>(record: Record<string, A>, change: (value: A) => B): Record<string, B> {

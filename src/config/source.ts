@@ -13,6 +13,8 @@ export interface References {
 export interface Source {
   value: unknown
   faults: ConfigFault[]
+  /** False when the text is no YAML at all, so that nothing more can be said about it. */
+  isReadable: boolean
   /** Line of the value at `path`, or of the nearest thing around it that exists. */
   lineOf(path: Path): number
   /** True for a text that came out of `${…}`: the only texts that may become a number or a flag. */
@@ -30,6 +32,9 @@ interface Walk {
 
 const REFERENCE = /\$\$\{|\$\{([^}]*)\}/g
 const VARIABLE = /^([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$/s
+/** Stand in for the braces of a reference while YAML is parsed, where a brace would end a `{ flow: section }`; one character each, so that places stay true. */
+const OPEN = '\uFDD0'
+const CLOSE = '\uFDD1'
 const DEPTH_MAX = 40
 const keyOf = (path: Path): string => JSON.stringify(path)
 
@@ -41,13 +46,16 @@ const keyOf = (path: Path): string => JSON.stringify(path)
 export function readSource(text: string, references: References): Source {
   const counter = new LineCounter()
   // Pretty errors quote the line at fault, which may hold a secret.
-  const document = parseDocument(text, { lineCounter: counter, prettyErrors: false })
-  const faults = document.errors.map((error) => fault([], counter.linePos(error.pos[0]).line, firstLine(error.message)))
+  const guarded = text.replaceAll(/\$\{([^{}\n]*)\}/g, `$$${OPEN}$1${CLOSE}`)
+  const document = parseDocument(guarded, { lineCounter: counter, prettyErrors: false })
+  const faults = syntaxFaults(document, counter)
   const walk: Walk = { document, counter, references, lines: new Map(), substituted: new Set(), faults }
-  const value = document.contents === null ? {} : (valueOf(walk, document.contents, [], 0) ?? {})
+  const isReadable = document.errors.every((error) => error.code === 'DUPLICATE_KEY')
+  const value = isReadable && document.contents !== null ? (valueOf(walk, document.contents, [], 0) ?? {}) : {}
   return {
     value,
     faults,
+    isReadable,
     lineOf: (path) => {
       for (let length = path.length; length > 0; length -= 1) {
         const line = walk.lines.get(keyOf(path.slice(0, length)))
@@ -59,8 +67,20 @@ export function readSource(text: string, references: References): Source {
   }
 }
 
+/** After a fault of syntax the parser stumbles over the rest of the file, so only the first one is told; double keys are told each. */
+function syntaxFaults(document: Document, counter: LineCounter): ConfigFault[] {
+  const doubles = document.errors.filter((error) => error.code === 'DUPLICATE_KEY')
+  const syntax = document.errors.filter((error) => error.code !== 'DUPLICATE_KEY').slice(0, 1)
+  return [...syntax, ...doubles].map((error) => {
+    // What follows the colon quotes the file, which may hold a secret there.
+    const message = error.message.split(/[\n:]/)[0] ?? error.message
+    return fault([], counter.linePos(error.pos[0]).line, `is no valid YAML (${message.trim()})`)
+  })
+}
+
 function valueOf(walk: Walk, node: Node, path: Path, depth: number): unknown {
-  if (depth > DEPTH_MAX) return void walk.faults.push(fault(path, lineAt(walk, node), `is nested more than ${DEPTH_MAX} levels deep`))
+  if (depth > DEPTH_MAX)
+    return void walk.faults.push(fault(path, lineAt(walk, node), `is nested more than ${DEPTH_MAX} levels deep`))
   if (!walk.lines.has(keyOf(path))) walk.lines.set(keyOf(path), lineAt(walk, node))
   if (isAlias(node)) {
     const target = node.resolve(walk.document)
@@ -71,7 +91,7 @@ function valueOf(walk: Walk, node: Node, path: Path, depth: number): unknown {
   }
   if (isMap(node)) {
     const entries = node.items.map(({ key, value }) => {
-      const name = isScalar(key) ? String(key.value) : String(key)
+      const name = restore(isScalar(key) ? String(key.value) : String(key))
       const place = [...path, name]
       walk.lines.set(keyOf(place), lineAt(walk, key as Node))
       return [name, value === null ? null : valueOf(walk, value as Node, place, depth + 1)] as const
@@ -79,7 +99,7 @@ function valueOf(walk: Walk, node: Node, path: Path, depth: number): unknown {
     return Object.fromEntries(entries.filter(([, value]) => value !== null && value !== undefined))
   }
   if (!isScalar(node)) return undefined
-  return typeof node.value === 'string' ? substitute(walk, node.value, path, lineAt(walk, node)) : node.value
+  return typeof node.value === 'string' ? substitute(walk, restore(node.value), path, lineAt(walk, node)) : node.value
 }
 
 function substitute(walk: Walk, text: string, path: Path, line: number): string {
@@ -100,7 +120,10 @@ function lookUp(references: References, inner: string): LookUp {
   if (inner.startsWith('file:')) return readReferenced(references.folder, inner.slice('file:'.length).trim())
   const [, name, preset] = VARIABLE.exec(inner) ?? []
   if (name === undefined) {
-    return { kind: 'fault', message: `\${${inner}} is no reference; write \${NAME}, \${NAME:-default} or \${file:path}, or $\${ for a plain \${` }
+    return {
+      kind: 'fault',
+      message: `\${${inner}} is no reference; write \${NAME}, \${NAME:-default} or \${file:path}, or $\${ for a plain \${`,
+    }
   }
   const value = references.variables[name]
   if (preset !== undefined) return { kind: 'found', text: value === undefined || value === '' ? preset : value }
@@ -127,6 +150,6 @@ function lineAt(walk: Walk, node: Node): number {
   return node.range === undefined || node.range === null ? 1 : walk.counter.linePos(node.range[0]).line
 }
 
-function firstLine(text: string): string {
-  return text.split('\n')[0] ?? text
+function restore(text: string): string {
+  return text.replaceAll(OPEN, '{').replaceAll(CLOSE, '}')
 }

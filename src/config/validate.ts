@@ -18,7 +18,9 @@ export function validate(schema: TSchema, value: unknown, base: Path, source: So
   const converted = (check.errors ?? []).filter((error) => convert(value, base, error, source))
   if (converted.length > 0 && check(value)) return []
   const errors = check.errors ?? []
-  const unions = errors.filter((error) => error.keyword === 'anyOf' || error.keyword === 'oneOf').map((error) => `${error.schemaPath}/`)
+  const unions = errors
+    .filter((error) => error.keyword === 'anyOf' || error.keyword === 'oneOf')
+    .map((error) => `${error.schemaPath}/`)
   return errors
     .filter((error) => error.keyword !== 'if' && !unions.some((union) => error.schemaPath.startsWith(union)))
     .map((error) => faultOf(error, base, source))
@@ -44,7 +46,10 @@ function convert(value: unknown, base: Path, error: ErrorObject, source: Source)
   return true
 }
 
-type Describe = (error: ErrorObject, params: Record<string, unknown>) => { step?: string; message: string; allowed?: string[] }
+type Describe = (
+  error: ErrorObject,
+  params: Record<string, unknown>,
+) => { step?: string; message: string; allowed?: string[] }
 
 const KINDS: Record<string, string> = {
   string: 'text',
@@ -62,7 +67,10 @@ const DESCRIPTIONS: Record<string, Describe> = {
     message: 'is not a known setting',
     allowed: Object.keys((error.parentSchema as { properties?: object } | undefined)?.properties ?? {}),
   }),
-  enum: (_, params) => ({ message: 'is not one of the allowed values', allowed: (params['allowedValues'] as unknown[]).map(String) }),
+  enum: (_, params) => ({
+    message: 'is not one of the allowed values',
+    allowed: (params['allowedValues'] as unknown[]).map(String),
+  }),
   const: (_, params) => ({ message: 'is not the allowed value', allowed: [String(params['allowedValue'])] }),
   type: (_, params) => ({ message: `must be ${KINDS[String(params['type'])] ?? String(params['type'])}` }),
   anyOf: (error) => describeUnion(error),
@@ -74,7 +82,9 @@ function describeUnion(error: ErrorObject): { message: string; allowed?: string[
   const branches = Array.isArray(error.schema) ? (error.schema as { const?: unknown }[]) : []
   const values = branches.map((branch) => branch.const).filter((value) => value !== undefined)
   const allAreValues = branches.length > 0 && values.length === branches.length
-  return allAreValues ? { message: 'is not one of the allowed values', allowed: values.map(String) } : { message: 'has none of the allowed forms' }
+  return allAreValues
+    ? { message: 'is not one of the allowed values', allowed: values.map(String) }
+    : { message: 'has none of the allowed forms' }
 }
 
 /** The value itself is never quoted: it may be a secret. */
@@ -90,7 +100,9 @@ function faultOf(error: ErrorObject, base: Path, source: Source): ConfigFault {
 /** RFC 6901 pointer to steps; a run of digits is an index, which no property name of the configuration is. */
 function stepsOf(pointer: string): Path {
   const tokens = pointer.split('/').slice(1)
-  return tokens.map((token) => (/^\d+$/.test(token) ? Number(token) : token.replaceAll('~1', '/').replaceAll('~0', '~')))
+  return tokens.map((token) =>
+    /^\d+$/.test(token) ? Number(token) : token.replaceAll('~1', '/').replaceAll('~0', '~'),
+  )
 }
 
 function childOf(value: unknown, step: string | number): unknown {

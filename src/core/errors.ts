@@ -62,7 +62,7 @@ export interface ErrorDetail {
   path?: string
   /** What the reader can do about it. */
   hint?: string
-  /** A parked row with this key wakes by itself when the thing it names appears: `listing:shopify-eu:SKU-1`. */
+  /** A parked row with this key wakes by itself when the thing it names appears: `listing:webstore-eu:SKU-1`. */
   wake_key?: string
   /** Obeyed before the next attempt, from Retry-After or a vendor's throttle answer. */
   retry_after_ms?: number

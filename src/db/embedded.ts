@@ -7,7 +7,15 @@ import { promisify } from 'node:util'
 import { HubError } from '../core/errors.ts'
 import { findPlace, preparePlace, type Place } from './embedded/account.ts'
 import { preparedBinaries, type Binaries } from './embedded/binaries.ts'
-import { asAccount, endOrphans, freePort, launch, readyPostmaster, runningPostmaster, shutDown } from './embedded/postmaster.ts'
+import {
+  asAccount,
+  endOrphans,
+  freePort,
+  launch,
+  readyPostmaster,
+  runningPostmaster,
+  shutDown,
+} from './embedded/postmaster.ts'
 import { openSession, sqlState, type Log, type Session } from './pool.ts'
 
 const run = promisify(execFile)
@@ -126,7 +134,8 @@ async function reach(place: Place, binaries: Binaries, password: string, options
       unix_socket_directories: '',
     })
     if (launched.kind === 'ready') {
-      if (port !== portWanted && portWanted !== 0) log.warn({ wanted: portWanted, port }, 'the wanted database port is taken; using another')
+      if (port !== portWanted && portWanted !== 0)
+        log.warn({ wanted: portWanted, port }, 'the wanted database port is taken; using another')
       const keeper = await openKeeper(password, port, log)
       if (keeper !== undefined) return { keeper, port, adopted: false }
       continue
@@ -148,14 +157,17 @@ async function reach(place: Place, binaries: Binaries, password: string, options
 /** Undefined when the server went away between our look and the connection, so that the caller tries again. */
 async function openKeeper(password: string, port: number, log: Log): Promise<Session | undefined> {
   const url = urlOf(password, port, 'postgres')
-  const onLost = (error: Error): void => log.error({ reason: error.message }, 'the connection to the embedded PostgreSQL was lost')
+  const onLost = (error: Error): void =>
+    log.error({ reason: error.message }, 'the connection to the embedded PostgreSQL was lost')
   try {
     const keeper = await openSession({ url, application_name: 'crossdock-keeper', onLost })
     await keeper.query('select pg_advisory_lock_shared($1)', [KEEPER_LOCK_KEY])
     return keeper
   } catch (thrown) {
     if (sqlState(thrown) === '28P01') {
-      throw new HubError('database_unavailable', 'the embedded PostgreSQL does not accept the kept password', { cause: thrown })
+      throw new HubError('database_unavailable', 'the embedded PostgreSQL does not accept the kept password', {
+        cause: thrown,
+      })
     }
     await sleep(ATTEMPT_PAUSE_MS)
     return undefined
@@ -212,7 +224,13 @@ async function initialise(place: Place, binaries: Binaries): Promise<void> {
     await chown(staging, place.account.uid, place.account.gid)
     await chown(passwordFile, place.account.uid, place.account.gid)
   }
-  const flags = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--auth=scram-sha-256']
+  const flags = [
+    '--encoding=UTF8',
+    '--locale=C',
+    '--locale-provider=builtin',
+    '--builtin-locale=C.UTF-8',
+    '--auth=scram-sha-256',
+  ]
   try {
     const args = [`--pgdata=${staging}`, `--username=${USER}`, `--pwfile=${passwordFile}`, ...flags]
     await run(binaries.initdb, args, asAccount(place.account))
@@ -224,7 +242,11 @@ async function initialise(place: Place, binaries: Binaries): Promise<void> {
     await rm(passwordFile, { force: true })
     if ((await dataVersion(place.data_dir)) !== undefined) return
     const said = cause instanceof Error && 'stderr' in cause ? String(cause.stderr) : String(cause)
-    throw new HubError('database_unavailable', `the database could not be created in ${place.data_dir}: ${said.trim()}`, { cause })
+    throw new HubError(
+      'database_unavailable',
+      `the database could not be created in ${place.data_dir}: ${said.trim()}`,
+      { cause },
+    )
   }
 }
 
@@ -253,9 +275,13 @@ async function dataVersion(dataDir: string): Promise<number | undefined> {
 
 function guardVersion(dataDir: string, found: number | undefined, expected: number): void {
   if (found === expected) return
-  throw new HubError('database_version', `the data in ${dataDir} was written by PostgreSQL ${found}; this version brings PostgreSQL ${expected}`, {
-    hint: 'nothing was changed. Start the earlier version of Crossdock and export the data, then start this one on an empty data_dir',
-  })
+  throw new HubError(
+    'database_version',
+    `the data in ${dataDir} was written by PostgreSQL ${found}; this version brings PostgreSQL ${expected}`,
+    {
+      hint: 'nothing was changed. Start the earlier version of Crossdock and export the data, then start this one on an empty data_dir',
+    },
+  )
 }
 
 async function readPassword(dataDir: string): Promise<string> {

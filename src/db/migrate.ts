@@ -31,7 +31,10 @@ export interface MigrationStatus {
  * Brings the database to this code's schema, forward only and in one transaction: all or nothing. Safe to call from many processes at once: they
  * take turns by an advisory lock. `HubError('schema_newer_than_code')` when the database knows migrations that this code does not.
  */
-export async function migrate(url: string, options: MigrateOptions = {}): Promise<{ applied: string[]; version: string }> {
+export async function migrate(
+  url: string,
+  options: MigrateOptions = {},
+): Promise<{ applied: string[]; version: string }> {
   const directory = options.directory ?? DIRECTORY
   const names = await migrationNames(directory)
   const session = await openSession({ url, application_name: 'crossdock-migrate' })
@@ -95,7 +98,8 @@ function sqlFiles(directory: string, names: readonly string[]): Knex.MigrationSo
             throw new HubError('internal', `migration ${withoutEnding(name)} failed: ${lastWords(cause)}`, { cause })
           })
         },
-        down: () => Promise.reject(new HubError('unsupported', 'migrations go forward only; restore a backup to go back')),
+        down: () =>
+          Promise.reject(new HubError('unsupported', 'migrations go forward only; restore a backup to go back')),
       }
     },
   }
@@ -116,7 +120,9 @@ async function migrationNames(directory: string): Promise<string[]> {
 }
 
 async function appliedNames(session: Queryable): Promise<string[]> {
-  const [found] = await session.query<{ present: boolean }>('select to_regclass($1) is not null as present', [`${SCHEMA}.${TABLE}`])
+  const [found] = await session.query<{ present: boolean }>('select to_regclass($1) is not null as present', [
+    `${SCHEMA}.${TABLE}`,
+  ])
   if (found?.present !== true) return []
   const rows = await session.query<{ name: string }>(`select name from ${SCHEMA}.${TABLE} order by name`)
   return rows.map((row) => row.name)
@@ -133,9 +139,13 @@ function compare(names: readonly string[], applied: readonly string[]): Migratio
 }
 
 function newerThanCode(unknown: readonly string[]): HubError {
-  return new HubError('schema_newer_than_code', `the database has migrations that this version does not know: ${unknown.join(', ')}`, {
-    hint: 'start the newer version of Crossdock again, or restore the backup made before it was installed',
-  })
+  return new HubError(
+    'schema_newer_than_code',
+    `the database has migrations that this version does not know: ${unknown.join(', ')}`,
+    {
+      hint: 'start the newer version of Crossdock again, or restore the backup made before it was installed',
+    },
+  )
 }
 
 /** knex puts the whole SQL text before the server's own words. */

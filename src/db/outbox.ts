@@ -41,3 +41,16 @@ export async function cancelEffects(tx: Tx, keys: readonly string[]): Promise<st
   )
   return rows.map((row) => row.key)
 }
+
+/**
+ * Locks these effects until the transaction ends and tells which exist: `waiting` ones have not left and cannot leave before the
+ * commit, so what they will carry may still be changed; `left` ones have been handed to a worker at least once.
+ */
+export async function holdEffects(tx: Tx, keys: readonly string[]): Promise<Map<string, 'waiting' | 'left'>> {
+  if (keys.length === 0) return new Map()
+  const rows = await tx.query<{ key: string; waiting: boolean }>(
+    `select key, state = 'pending' and attempts = 0 as waiting from outbox where key = any($1) order by key for no key update`,
+    [keys],
+  )
+  return new Map(rows.map((row) => [row.key, row.waiting ? 'waiting' : 'left']))
+}

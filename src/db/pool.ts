@@ -56,16 +56,26 @@ const STATEMENT_TEXTS_MAX = 1_000
 
 /** Connection exceptions, shutdown and "too many clients": the statement may be right, the server is not there. */
 const UNAVAILABLE_STATES = /^(08...|57P0[1235]|53300)$/
-const UNAVAILABLE_ERRNOS = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EHOSTUNREACH', 'EAI_AGAIN'])
+const UNAVAILABLE_ERRNOS = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EHOSTUNREACH',
+  'EAI_AGAIN',
+])
 /** node-postgres reports a socket that went away by text alone. */
-const UNAVAILABLE_TEXT = /connection terminated|timeout exceeded when trying to connect|not queryable|client was closed|timeout expired/i
+const UNAVAILABLE_TEXT =
+  /connection terminated|timeout exceeded when trying to connect|not queryable|client was closed|timeout expired/i
 
 const OID = { int8: 20, int8_array: 1016, text_array: 1009, date: 1082, date_array: 1182, timestamp: 1114 } as const
-const textArray = pg.types.getTypeParser(OID.text_array, 'text') as (text: string) => unknown[]
+const typeParser = pg.types.getTypeParser as (oid: number, format: 'text' | 'binary') => (text: string) => unknown
+const textArray = typeParser(OID.text_array, 'text') as (text: string) => (string | null)[]
 const asText = (text: string): string => text
 const PARSERS = new Map<number, (text: string) => unknown>([
   [OID.int8, parseInt8],
-  [OID.int8_array, (text) => textArray(text).map((entry) => (entry === null ? null : parseInt8(String(entry))))],
+  [OID.int8_array, (text) => textArray(text).map((entry) => (entry === null ? null : parseInt8(entry)))],
   // A calendar date has no zone; node-postgres would turn it into local midnight and shift it for readers elsewhere.
   [OID.date, asText],
   [OID.date_array, textArray],
@@ -74,7 +84,7 @@ const PARSERS = new Map<number, (text: string) => unknown>([
 
 const types: pg.CustomTypesConfig = {
   getTypeParser: (oid: number, format?: 'text' | 'binary') =>
-    (format === 'binary' ? undefined : PARSERS.get(oid)) ?? pg.types.getTypeParser(oid, format ?? 'text'),
+    (format === 'binary' ? undefined : PARSERS.get(oid)) ?? typeParser(oid, format ?? 'text'),
 }
 
 /**
@@ -91,7 +101,9 @@ export function openDb(options: DbOptions): Db {
   })
   const { log } = options
   // An idle connection that breaks emits here; unheard, it would end the process. The pool replaces the connection by itself.
-  pool.on('error', (error) => log?.warn({ sql_state: sqlState(error), reason: error.message }, 'idle database connection lost'))
+  pool.on('error', (error) =>
+    log?.warn({ sql_state: sqlState(error), reason: error.message }, 'idle database connection lost'),
+  )
   const named = statementNames()
   let closing: Promise<void> | undefined
   return {
@@ -120,18 +132,31 @@ export function openDb(options: DbOptions): Db {
 }
 
 /** Opens one connection without timeouts, for advisory locks, `create database` and the like. `onLost` hears of a broken socket. */
-export async function openSession(options: { url: string; application_name: string; onLost?: (error: Error) => void }): Promise<Session> {
+export async function openSession(options: {
+  url: string
+  application_name: string
+  onLost?: (error: Error) => void
+}): Promise<Session> {
   const client = new pg.Client(connectionOptions(options.url, options.application_name, SEARCH_PATH))
   client.on('error', (error) => options.onLost?.(error))
   await guarded(() => client.connect())
-  return { ...connectionOf(client, (sql, params) => ({ text: sql, values: toValues(params) })), close: () => client.end() }
+  return {
+    ...connectionOf(client, (sql, params) => ({ text: sql, values: toValues(params) })),
+    close: () => client.end(),
+  }
 }
 
 /**
  * The pool that the queue library works on directly, with its own schema first in the search path. One pool is shared by all queues
  * and workers: each would otherwise open its own, and each worker pins one connection for LISTEN.
  */
-export function rawPool(options: { url: string; pool_max: number; application_name: string; search_path: string; log?: Log }): pg.Pool {
+export function rawPool(options: {
+  url: string
+  pool_max: number
+  application_name: string
+  search_path: string
+  log?: Log
+}): pg.Pool {
   const pool = new pg.Pool({
     ...connectionOptions(options.url, options.application_name, options.search_path),
     max: options.pool_max,
@@ -219,8 +244,16 @@ async function guarded<T>(work: () => Promise<T>): Promise<T> {
 function databaseFault(thrown: unknown): unknown {
   if (!(thrown instanceof Error) || thrown instanceof HubError) return thrown
   const code = 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : ''
-  if (UNAVAILABLE_STATES.test(code) || UNAVAILABLE_ERRNOS.has(code) || (code === '' && UNAVAILABLE_TEXT.test(thrown.message))) {
-    return new HubError('database_unavailable', `the database cannot be reached (${code === '' ? thrown.message : code})`, { cause: thrown })
+  if (
+    UNAVAILABLE_STATES.test(code) ||
+    UNAVAILABLE_ERRNOS.has(code) ||
+    (code === '' && UNAVAILABLE_TEXT.test(thrown.message))
+  ) {
+    return new HubError(
+      'database_unavailable',
+      `the database cannot be reached (${code === '' ? thrown.message : code})`,
+      { cause: thrown },
+    )
   }
   if (thrown instanceof pg.DatabaseError) {
     // Both quote row contents ("Key (email)=(…) already exists", the failing row), which must not reach a log.
@@ -232,6 +265,7 @@ function databaseFault(thrown: unknown): unknown {
 
 function parseInt8(text: string): number {
   const value = Number(text)
-  if (!Number.isSafeInteger(value)) throw new HubError('invariant_broken', 'a bigint beyond 2^53 was read; it cannot be kept exactly')
+  if (!Number.isSafeInteger(value))
+    throw new HubError('invariant_broken', 'a bigint beyond 2^53 was read; it cannot be kept exactly')
   return value
 }

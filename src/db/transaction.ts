@@ -14,7 +14,11 @@ const RETRYABLE_STATES = new Set(['40001', '40P01'])
  * serialisation failure runs the whole work again (so it must have no effect outside the transaction), at most `attempts_max` times.
  * A lost connection is `HubError('database_unavailable')` and is never retried here: whether a lost COMMIT took place is unknown.
  */
-export async function inTransaction<T>(db: Db, work: (tx: Tx) => Promise<T>, options: { attempts_max?: number } = {}): Promise<T> {
+export async function inTransaction<T>(
+  db: Db,
+  work: (tx: Tx) => Promise<T>,
+  options: { attempts_max?: number } = {},
+): Promise<T> {
   const attemptsMax = options.attempts_max ?? ATTEMPTS_MAX
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -32,14 +36,17 @@ async function once<T>(client: Connection, work: (tx: Tx) => Promise<T>): Promis
   const tx: Tx = {
     inTransaction: true,
     query: (sql, params) =>
-      open ? client.query(sql, params) : Promise.reject(new HubError('internal', 'a query was sent after its transaction had ended')),
+      open
+        ? client.query(sql, params)
+        : Promise.reject(new HubError('internal', 'a query was sent after its transaction had ended')),
   }
   try {
     const value = await work(tx)
     open = false
     // A statement that failed and was caught leaves the transaction aborted; the server then answers COMMIT with ROLLBACK.
     const tag = await client.command('commit')
-    if (tag !== 'COMMIT') throw new HubError('internal', 'the transaction had already failed, so its commit became a rollback')
+    if (tag !== 'COMMIT')
+      throw new HubError('internal', 'the transaction had already failed, so its commit became a rollback')
     return value
   } catch (thrown) {
     open = false
@@ -54,7 +61,9 @@ async function rollback(client: Connection, reason: unknown): Promise<void> {
   try {
     await client.command('rollback')
   } catch {
-    throw new HubError('database_unavailable', 'the connection was lost while a transaction was rolled back', { cause: reason })
+    throw new HubError('database_unavailable', 'the connection was lost while a transaction was rolled back', {
+      cause: reason,
+    })
   }
 }
 

@@ -32,8 +32,13 @@ export interface Job<S extends TSchema = TSchema> {
   timeout_ms: number
   /** At most this many of the queue's jobs run at once in one process. */
   concurrency: number
-  /** Returns the sentence the board shows: "drained 238 orders of shopify-eu, 2 parked". */
+  /** Returns the sentence the board shows: "drained 238 orders of webstore-eu, 2 parked". */
   run: (hub: Hub, data: Static<S>, reporter: JobReporter) => Promise<string>
+  /**
+   * Called once the queue has recorded the job's end and its coalescing key is free again. A wake-up that was swallowed because this
+   * job was still running is found here: look whether work is due, and wake again.
+   */
+  after?: (hub: Hub, data: Static<S>) => Promise<void>
 }
 
 export const defineJob = <S extends TSchema>(job: Job<S>): Job => job as unknown as Job
@@ -42,6 +47,8 @@ export interface AddOptions {
   /** While a job with this key waits or runs, another is not added. A hint only: nothing is lost when it fails. */
   coalesce_key?: string
   delay_ms?: number
+  /** A job with this id is kept once. Letters, digits, `-` and `_`; never only digits. */
+  job_id?: string
 }
 
 /** The narrow door to BullMQ (queues/bull.ts): what the hub uses of it, and nothing else. */
@@ -51,6 +58,8 @@ export interface Queues {
   addMany: (queue: QueueName, jobs: readonly { name: string; data: object; options?: AddOptions }[]) => Promise<void>
   /** Creates or corrects a repeating job; safe to call again and again. */
   schedule: (queue: QueueName, name: string, key: string, every_ms: number, data: object) => Promise<void>
+  /** Takes jobs off that wait, are delayed or have ended; ids that are not there are passed over. */
+  remove: (queue: QueueName, jobIds: readonly string[]) => Promise<void>
   counts: () => Promise<Record<QueueName, Record<string, number>>>
   close: () => Promise<void>
 }

@@ -10,8 +10,11 @@ let directory: string
 beforeEach(async () => {
   database = await createEmptyDatabase()
   directory = await mkdtemp(join(tmpdir(), 'crossdock-migrations-'))
-  await file('0001_first.sql', `create table first (id int, document jsonb); -- a question mark? and "quotes"
-    insert into first values (1, '{"a": 1}'); create function asks() returns boolean language sql return '{"a": 1}'::jsonb ? 'a';`)
+  await file(
+    '0001_first.sql',
+    `create table first (id int, document jsonb); -- a question mark? and "quotes"
+    insert into first values (1, '{"a": 1}'); create function asks() returns boolean language sql return '{"a": 1}'::jsonb ? 'a';`,
+  )
   await file('0002_second.sql', 'alter table first add column added text;')
 })
 afterEach(async () => {
@@ -22,13 +25,26 @@ afterEach(async () => {
 const file = (name: string, sql: string): Promise<void> => writeFile(join(directory, name), sql)
 
 test('applies what is missing, in order, into the hub schema, and then has nothing to do', async () => {
-  expect(await migrationStatus(database.url, { directory })).toEqual({ current: null, pending: ['0001_first', '0002_second'], unknown: [] })
-  expect(await migrate(database.url, { directory })).toEqual({ applied: ['0001_first', '0002_second'], version: '0002_second' })
-  expect(await database.db.query('select id, added, asks() as asks from crossdock.first')).toEqual([{ id: 1, added: null, asks: true }])
+  expect(await migrationStatus(database.url, { directory })).toEqual({
+    current: null,
+    pending: ['0001_first', '0002_second'],
+    unknown: [],
+  })
+  expect(await migrate(database.url, { directory })).toEqual({
+    applied: ['0001_first', '0002_second'],
+    version: '0002_second',
+  })
+  expect(await database.db.query('select id, added, asks() as asks from crossdock.first')).toEqual([
+    { id: 1, added: null, asks: true },
+  ])
   expect(await migrate(database.url, { directory })).toEqual({ applied: [], version: '0002_second' })
   await file('0003_third.sql', 'create table third (id int);')
   expect(await migrate(database.url, { directory })).toEqual({ applied: ['0003_third'], version: '0003_third' })
-  expect(await migrationStatus(database.url, { directory })).toEqual({ current: '0003_third', pending: [], unknown: [] })
+  expect(await migrationStatus(database.url, { directory })).toEqual({
+    current: '0003_third',
+    pending: [],
+    unknown: [],
+  })
 })
 
 test('a file that fails leaves nothing of its run, and can be corrected and run again', async () => {
@@ -56,7 +72,10 @@ test('a database newer than the code is refused untouched', async () => {
   await migrate(database.url, { directory })
   await rm(join(directory, '0002_second.sql'))
   await file('0003_third.sql', 'create table third (id int);')
-  await expect(migrate(database.url, { directory })).rejects.toMatchObject({ code: 'schema_newer_than_code', message: expect.stringContaining('0002_second') })
+  await expect(migrate(database.url, { directory })).rejects.toMatchObject({
+    code: 'schema_newer_than_code',
+    message: expect.stringContaining('0002_second'),
+  })
   expect(await database.db.query(`select to_regclass('crossdock.third') as third`)).toEqual([{ third: null }])
 })
 
@@ -69,6 +88,10 @@ test('misnamed and doubly numbered files are refused', async () => {
 
 test('the template database of the tests is at the newest version of the hub', async () => {
   const migrated = await createTestDatabase()
-  expect(await migrationStatus(migrated.url)).toMatchObject({ pending: [], unknown: [], current: expect.stringMatching(/^\d{4}_/) })
+  expect(await migrationStatus(migrated.url)).toMatchObject({
+    pending: [],
+    unknown: [],
+    current: expect.stringMatching(/^\d{4}_/),
+  })
   await migrated.drop()
 })

@@ -18,7 +18,8 @@ const caught = (promise: Promise<unknown>): Promise<unknown> =>
 
 describe('values', () => {
   test('arrive in the types that the hub computes with', async () => {
-    const [row] = await database.db.query(`select 9007199254740991::bigint as whole, array[1, null, 3]::bigint[] as wholes, array['2026-02-28']::date[] as days,
+    const [row] = await database.db
+      .query(`select 9007199254740991::bigint as whole, array[1, null, 3]::bigint[] as wholes, array['2026-02-28']::date[] as days,
       1.10::numeric as exact, date '2026-02-28' as day, timestamptz '2026-02-28 23:30:00+02' as instant, '\\x00ff'::bytea as bytes,
       timestamp '2026-02-28 23:30:00' as local, '{"a": [1]}'::jsonb as document`)
     expect(row).toEqual({
@@ -42,7 +43,11 @@ describe('values', () => {
   })
 
   test('several statements in one text answer with the rows of the last', async () => {
-    expect(await database.db.query('select 1 as a; select n from generate_series(1, 3) n')).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }])
+    expect(await database.db.query('select 1 as a; select n from generate_series(1, 3) n')).toEqual([
+      { n: 1 },
+      { n: 2 },
+      { n: 3 },
+    ])
   })
 })
 
@@ -60,14 +65,17 @@ test('the search path is the hub schema first', async () => {
 
 test('a text with parameters that comes back is prepared once by name; one without parameters never is', async () => {
   const prepared = (sql: string): Promise<{ statement: string }[]> =>
-    database.db.withClient((client) => client.query<{ statement: string }>(`select statement from pg_prepared_statements where statement = '${sql}'`))
+    database.db.withClient((client) =>
+      client.query<{ statement: string }>(`select statement from pg_prepared_statements where statement = '${sql}'`),
+    )
   const db = database.db
   await db.withClient(async (client) => {
     for (let use = 0; use < 3; use += 1) await client.query('select $1::int as hot', [use])
   })
   expect(await prepared('select $1::int as hot')).toEqual([])
   await db.withClient(async (client) => {
-    for (let use = 0; use < 10; use += 1) expect(await client.query('select $1::int as hot', [use])).toEqual([{ hot: use }])
+    for (let use = 0; use < 10; use += 1)
+      expect(await client.query('select $1::int as hot', [use])).toEqual([{ hot: use }])
   })
   expect(await prepared('select $1::int as hot')).toHaveLength(1)
   for (let use = 0; use < 10; use += 1) await db.query('select 7 as cold')

@@ -107,12 +107,14 @@ test('a connection cut inside the work is database_unavailable, tried once, and 
   await db.close()
 })
 
-test('a query sent after the end does not slip into somebody else\'s transaction', async () => {
+test("a query sent after the end does not slip into somebody else's transaction", async () => {
   let leaked: Tx | undefined
   await inTransaction(database.db, async (tx) => {
     leaked = tx
     await tx.query('select 1')
   })
-  expect(await caught(leaked?.query('update counters set value = 0') ?? Promise.resolve())).toMatchObject({ code: 'internal' })
+  expect(await caught(leaked?.query('update counters set value = 0') ?? Promise.resolve())).toMatchObject({
+    code: 'internal',
+  })
   expect(await values()).toEqual([10, 10])
 })

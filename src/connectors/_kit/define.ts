@@ -148,6 +148,8 @@ export interface ParsedFile {
   as_of: string
   /** `full`: the file claims to name everything there is; a shrunken one is held for confirmation. */
   scope: 'full' | 'partial'
+  /** `zero`: a full file also says that what it leaves out is gone. Absent: what it leaves out keeps its number. */
+  absent?: 'zero'
   rows: FileRow[]
   totals: Readonly<Record<string, number>>
 }

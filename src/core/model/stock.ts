@@ -1,7 +1,7 @@
 import Type from 'typebox'
 import { closed, Id, Instant, Nullable, Quantity, SignedQuantity, Words } from './schema.ts'
 
-/** Shopify's inventory states. `on_hand` is their sum (without `incoming`); every unit is in exactly one. */
+/** The field's inventory states. `on_hand` is their sum (without `incoming`); every unit is in exactly one. */
 export const STOCK_STATES = ['available', 'reserved', 'committed', 'damaged', 'quality_control', 'safety_stock'] as const
 export type StockState = (typeof STOCK_STATES)[number]
 

@@ -118,10 +118,14 @@ async function createSystemUser(log: Log): Promise<void> {
 }
 
 function noSystemUser(cause: unknown): HubError {
-  return new HubError('database_unavailable', `PostgreSQL does not run as root, and no system user ${SYSTEM_USER} exists or could be created`, {
-    hint: 'start Crossdock as a normal user, or create that user, or set database.url to a PostgreSQL server of yours',
-    cause,
-  })
+  return new HubError(
+    'database_unavailable',
+    `PostgreSQL does not run as root, and no system user ${SYSTEM_USER} exists or could be created`,
+    {
+      hint: 'start Crossdock as a normal user, or create that user, or set database.url to a PostgreSQL server of yours',
+      cause,
+    },
+  )
 }
 
 async function statOf(path: string): Promise<{ mode: number; uid: number; gid: number } | undefined> {

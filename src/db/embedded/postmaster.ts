@@ -38,7 +38,12 @@ const childEnvironment: Record<string, string> | undefined =
   process.platform === 'win32' ? undefined : { LC_ALL: 'C', PATH: '/usr/local/bin:/usr/bin:/bin', TZ: 'UTC' }
 
 /** Options for a child process that runs as the server's user. */
-export function asAccount(account: Account | undefined): { uid?: number; gid?: number; env?: Record<string, string>; cwd?: string } {
+export function asAccount(account: Account | undefined): {
+  uid?: number
+  gid?: number
+  env?: Record<string, string>
+  cwd?: string
+} {
   // The root folder can be entered by everybody, which our own working directory may not be.
   return { ...(childEnvironment === undefined ? {} : { env: childEnvironment, cwd: '/' }), ...account }
 }
@@ -71,8 +76,16 @@ export async function launch(postgres: string, place: Place, settings: Record<st
   await removeStalePidFile(place.data_dir)
   const { path, handle } = await openLog(place)
   const from = (await handle.stat()).size
-  const args = ['-D', place.data_dir, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])]
-  const child = spawn(postgres, args, { ...asAccount(place.account), detached: true, stdio: ['ignore', handle.fd, handle.fd] })
+  const args = [
+    '-D',
+    place.data_dir,
+    ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+  ]
+  const child = spawn(postgres, args, {
+    ...asAccount(place.account),
+    detached: true,
+    stdio: ['ignore', handle.fd, handle.fd],
+  })
   let exited = false
   let failure = ''
   child.on('exit', () => (exited = true))
@@ -88,7 +101,11 @@ export async function launch(postgres: string, place: Place, settings: Record<st
     if (seen?.pid === child.pid && seen?.state === 'ready') return { kind: 'ready' }
     if (exited) {
       const tail = `${await tailOf(path, from)}${failure}`
-      return { kind: 'exited', reason: EXIT_REASONS.find(([, text]) => text.test(tail))?.[0] ?? 'other', log_tail: tail }
+      return {
+        kind: 'exited',
+        reason: EXIT_REASONS.find(([, text]) => text.test(tail))?.[0] ?? 'other',
+        log_tail: tail,
+      }
     }
     if (performance.now() > deadline) return { kind: 'too_slow', log_tail: await tailOf(path, from) }
     await sleep(POLL_MS)
@@ -181,7 +198,9 @@ async function standsIn(pid: number, dataDir: string): Promise<'yes' | 'no' | 'u
     if (name.trim() !== 'postgres') return 'no'
     return (await readlink(`/proc/${pid}/cwd`)) === (await realpath(dataDir)) ? 'yes' : 'no'
   } catch (thrown) {
-    return thrown instanceof Error && 'code' in thrown && (thrown.code === 'EACCES' || thrown.code === 'EPERM') ? 'unknown' : 'no'
+    return thrown instanceof Error && 'code' in thrown && (thrown.code === 'EACCES' || thrown.code === 'EPERM')
+      ? 'unknown'
+      : 'no'
   }
 }
 

@@ -69,6 +69,8 @@ create table cursors (
   stream text not null,
   cursor text,
   updated_at timestamptz not null,
+  -- When the last pull began that reached its end: what the vendor listed before that time is in the inbox.
+  pulled_at timestamptz,
   primary key (connection_id, stream)
 );
 
@@ -118,6 +120,7 @@ create table availability (
   next_attempt_at timestamptz not null
 );
 create index availability_due on availability (connection_id, next_attempt_at) where dirty_seq > sent_seq;
+create index availability_unseen on availability (connection_id, unseen_until) where unseen > 0;
 
 -- ── in ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 create table inbound_files (
@@ -127,8 +130,10 @@ create table inbound_files (
   type text not null,
   sequence text,
   sha256 bytea not null,
+  -- Sealed bytes of a held file, until somebody decides. Of any other file the rows in the inbox say it all.
   body bytea,
   rows integer not null default 0,
+  scope text not null default 'partial' check (scope in ('full', 'partial')),
   state text not null check (state in ('applied', 'rejected', 'held', 'duplicate')),
   error_code text,
   error_detail text,
@@ -164,10 +169,21 @@ create table inbox (
   -- A parked row wakes by itself when the thing named here appears: 'listing:<connection>:<sku>', 'order:<connection>:<id>' …
   wake_key text,
   warnings text[],
+  -- Times that the process died with this row alone in its hands. Counted before the row is worked on, cleared when that ends well.
+  deaths integer not null default 0,
   unique (connection_id, dedupe_key)
 );
 create index inbox_due on inbox (connection_id, id) where state = 'pending';
 create index inbox_parked on inbox (wake_key) where state = 'parked';
+
+-- Who drains a connection now. A run that is found here long after its last sign of life took its process down with it.
+create table drain_runs (
+  connection_id text primary key references connections,
+  run_id uuid,
+  started_at timestamptz not null,
+  alive_at timestamptz not null,
+  deaths integer not null default 0
+);
 
 -- Same key, other body: flagged, never applied.
 create table inbox_conflicts (
@@ -185,17 +201,22 @@ create table people_keys (
   connection_id text not null references connections,
   -- HMAC of the customer id or e-mail under the vault key: finds a subject again without storing who it is.
   lookup bytea not null,
+  -- The same for the e-mail of a subject that is known by its customer id: a request may name either.
+  email_lookup bytea,
   -- The subject's own data key, wrapped by the vault key. Destroying it makes every entry unreadable.
   wrapped_key bytea,
   created_at timestamptz not null,
   erased_at timestamptz,
   unique (connection_id, lookup)
 );
+create index people_keys_email on people_keys (connection_id, email_lookup) where email_lookup is not null;
 
 create table people (
   id uuid primary key,
   subject_id uuid not null references people_keys,
   sealed bytea,
+  -- HMAC of the content: an update that says the same is not sealed again. Null after erasure, as is the sealed text.
+  digest bytea,
   created_at timestamptz not null
 );
 create index people_subject on people (subject_id);
@@ -209,7 +230,14 @@ create table orders (
   number text,
   version_updated_at timestamptz not null,
   version_observed_at timestamptz not null,
+  -- Null while only a cancellation has been heard of.
   content_sha256 bytea,
+  -- What the newest picture says by itself; lifecycle and payment_state below are derived from it and from what others tell.
+  picture_lifecycle text check (picture_lifecycle in ('open', 'cancelled', 'closed')),
+  picture_payment_state text,
+  -- Version of a cancellation that came by itself. It holds until a newer picture says otherwise, and may come before the order.
+  tombstone_updated_at timestamptz,
+  tombstone_observed_at timestamptz,
   placed_at timestamptz,
   currency text,
   lifecycle text not null check (lifecycle in ('open', 'cancelled', 'closed')),
@@ -240,7 +268,8 @@ create table order_lines (
   id bigint generated always as identity primary key,
   order_id uuid not null references orders,
   external_id text not null,
-  listing_id bigint not null references listings,
+  -- Null only for a line that needs no stock (not shipped, or nothing wanted) and whose SKU nobody knows.
+  listing_id bigint references listings,
   channel_sku text not null,
   title text,
   quantity integer not null check (quantity >= 0),
@@ -267,6 +296,13 @@ create table order_facts (
 );
 create index order_facts_order on order_facts (order_id, id);
 
+-- Inbox rows that spoke of an order and changed nothing: an erasure has to find their bodies, too.
+create table order_repeats (
+  order_id uuid not null references orders,
+  source text not null,
+  primary key (order_id, source)
+);
+
 create table payments (
   id bigint generated always as identity primary key,
   connection_id text not null references connections,
@@ -284,9 +320,23 @@ create table payments (
   unique (connection_id, kind, external_id)
 );
 create index payments_order on payments (order_id);
+create index payments_external on payments (external_id);
 create index payments_unlinked on payments (id) where order_id is null;
+create index payments_unlinked_external on payments (order_external_id) where order_id is null;
+create index payments_unlinked_number on payments (order_number) where order_id is null;
 create index payments_ids on payments using gin (payment_ids);
 create index orders_payment_ids on orders using gin (payment_ids);
+
+-- What a refund says about units. `cancel` units are no longer wanted; they are summed from here, so no refund counts twice.
+create table refund_lines (
+  payment_id bigint not null references payments,
+  line_external_id text not null,
+  restock text not null check (restock in ('none', 'cancel', 'return')),
+  quantity integer not null check (quantity >= 0),
+  amount_minor bigint not null,
+  tax_minor bigint not null,
+  primary key (payment_id, line_external_id, restock)
+);
 
 -- ── stock: counters, their ledger, and who the units are promised to ────────────────────────────────────────────────────
 create table stock (
@@ -387,6 +437,7 @@ create table shipments (
   unique (connection_id, external_id)
 );
 create index shipments_order on shipments (order_id);
+create index shipments_tracking on shipments (tracking_number) where tracking_number is not null;
 
 create table shipment_lines (
   shipment_id uuid not null references shipments,

@@ -1,0 +1,56 @@
+import { Command, CommanderError } from 'commander'
+import { addConfigCommands } from './configCommands.ts'
+import { addConnectionCommands } from './connectionCommands.ts'
+import { addDeadLetterCommands } from './deadLetterCommands.ts'
+import { addDemoCommand } from './demoCommand.ts'
+import { addEventCommands } from './eventCommands.ts'
+import { addFileCommands } from './fileCommands.ts'
+import { addOperationCommands } from './operationCommands.ts'
+import { addOrderCommands } from './orderCommands.ts'
+import { EXIT, printError } from './output.ts'
+import { addPreviewCommand } from './previewCommand.ts'
+import { addStartCommand } from './startCommand.ts'
+import { addStockCommands } from './stockCommands.ts'
+
+/** The whole command tree; `docs/cli.md` is generated from it. */
+export function buildProgram(): Command {
+  const program = new Command('crossdock')
+    .description('Orders in, every unit promised once, availability out, payouts matched to the cent.')
+    .version('0.1.0')
+    .option('-c, --config <file>', 'configuration file (default: CROSSDOCK_CONFIG, else config/crossdock.yaml)')
+    .showHelpAfterError('(crossdock --help lists the commands)')
+    .exitOverride()
+  addStartCommand(program)
+  addDemoCommand(program)
+  addPreviewCommand(program)
+  addOrderCommands(program)
+  addStockCommands(program)
+  addEventCommands(program)
+  addDeadLetterCommands(program)
+  addFileCommands(program)
+  addConnectionCommands(program)
+  addOperationCommands(program)
+  addConfigCommands(program)
+  return program
+}
+
+/** Runs one command line and returns its exit code: 0 ok, 1 failed check or fault, 2 bad input. */
+export async function runCli(argv: readonly string[]): Promise<number> {
+  const program = buildProgram()
+  try {
+    await program.parseAsync(argv, { from: 'user' })
+    return Number(process.exitCode ?? EXIT.ok)
+  } catch (thrown) {
+    // Help and version end the parse by throwing; everything else that commander throws is a wrong command line.
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.ok : EXIT.bad_input
+    return printError({ json: argv.includes('--json') }, thrown)
+  }
+}
+
+const isProgram = process.argv[1] !== undefined && /(^|[\\/])(crossdock(\.js)?|cli[\\/]main\.[jt]s)$/.test(process.argv[1])
+if (isProgram) {
+  // A pipe that closes early (`| head`) is the reader's right, not a crash.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failed))
+  const code = await runCli(process.argv.slice(2))
+  process.exitCode = code
+}

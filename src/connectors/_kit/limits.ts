@@ -1,0 +1,195 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  BrokenCircuitError,
+  CircuitState,
+  circuitBreaker,
+  ConsecutiveBreaker,
+  DelegateBackoff,
+  handleWhen,
+} from 'cockatiel'
+import {
+  RateLimiterMemory,
+  RateLimiterPostgres,
+  RateLimiterRedis,
+  RateLimiterRes,
+  type RateLimiterAbstract,
+} from 'rate-limiter-flexible'
+import { HubError, type ErrorCode } from '../../core/errors.ts'
+
+/** Waits until one more call is within the vendor's limit, or throws `vendor_throttled` with `retry_after_ms`. */
+export interface Limiter {
+  take: () => Promise<void>
+}
+
+/** The part of the database that is needed here; it is handed in by the composition root. */
+export interface LimitDb {
+  query: (sql: string, params: readonly unknown[]) => Promise<object[]>
+}
+
+/** Where the counters live. `memory` is for one process without neighbours: tests and dry runs. */
+export type LimitStore = { kind: 'postgres'; db: LimitDb } | { kind: 'redis'; client: unknown } | { kind: 'memory' }
+
+const WAIT_MS_MAX = 2_000
+/** Added to each wait so that it ends after the window has, not with it. */
+const WAIT_MARGIN_MS = 5
+
+/**
+ * One limit per connection, shared by all processes through the store. Short waits happen here; a longer one is the job's business,
+ * which must not sit on a worker's slot for it.
+ */
+export function createLimiter(options: {
+  connection_id: string
+  limit: { calls: number; per_ms: number }
+  store: LimitStore
+}): Limiter {
+  const { connection_id, limit } = options
+  const limiter = openLimiter(options.store, { points: limit.calls, duration: limit.per_ms / 1000, keyPrefix: 'calls' })
+  return {
+    take: async () => {
+      for (let waited_ms = 0; ;) {
+        const wait_ms = await msUntilAllowed(limiter, connection_id)
+        if (wait_ms === 0) return
+        if (waited_ms + wait_ms > WAIT_MS_MAX) {
+          throw new HubError('vendor_throttled', `${connection_id} has used up its calls`, { retry_after_ms: wait_ms })
+        }
+        await sleep(wait_ms)
+        waited_ms += wait_ms
+      }
+    },
+  }
+}
+
+async function msUntilAllowed(limiter: RateLimiterAbstract, key: string): Promise<number> {
+  try {
+    await limiter.consume(key, 1)
+    return 0
+  } catch (thrown) {
+    if (thrown instanceof RateLimiterRes) return Math.max(0, Math.ceil(thrown.msBeforeNext)) + WAIT_MARGIN_MS
+    throw thrown
+  }
+}
+
+function openLimiter(
+  store: LimitStore,
+  options: { points: number; duration: number; keyPrefix: string },
+): RateLimiterAbstract {
+  switch (store.kind) {
+    case 'memory':
+      return new RateLimiterMemory(options)
+    case 'redis':
+      return new RateLimiterRedis({ ...options, storeClient: store.client })
+    case 'postgres':
+      return new RateLimiterPostgres({
+        ...options,
+        storeClient: storeClientOf(store.db),
+        storeType: 'pool',
+        tableName: 'rate_limits',
+        // The table belongs to our migrations, and has one row per connection: nothing to create, nothing to clear.
+        tableCreated: true,
+        clearExpiredByTimeout: false,
+      })
+  }
+}
+
+/** The library speaks node-postgres. Its expiry times may carry a fraction of a millisecond, which a bigint column refuses. */
+function storeClientOf(db: LimitDb): object {
+  return {
+    query: async ({ text, values }: { text: string; values: unknown[] }) => {
+      const rows = await db.query(text, values.map((value) => (typeof value === 'number' ? Math.round(value) : value))) // prettier-ignore
+      return { rows, rowCount: rows.length }
+    },
+  }
+}
+
+// ── breaker ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Faults that say the vendor is not well. A refusal or a throttle is an answer, so it says the opposite. */
+const HEALTH_FAULTS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'vendor_timeout',
+  'vendor_unreachable',
+  'vendor_unavailable',
+  'vendor_response_invalid',
+  'outcome_unknown',
+])
+const FAILURES_MAX = 5
+const OPEN_MS_MIN = 10_000
+const OPEN_MS_MAX = 60_000
+
+export interface BreakerState {
+  failures: number
+  open_until: Date | null
+}
+
+export interface Breaker {
+  /** Throws `circuit_open` while open; for looking before a call's turn in the limit is spent. */
+  check: () => void
+  run: <T>(work: () => Promise<T>) => Promise<T>
+}
+
+/** How long the breaker stays open the n-th time in a row: 10 s, then twice as long each time, at most 60 s. */
+export function openMs(timesInARow: number): number {
+  return Math.min(OPEN_MS_MAX, OPEN_MS_MIN * 2 ** Math.max(0, timesInARow - 1))
+}
+
+/**
+ * Stops calling a vendor that fails, so that a dead vendor costs nothing. After five faults in a row it opens; when its time is up
+ * one call goes through as a trial. Each process learns by itself; `mirror` is told of every change, for the operator's screens.
+ */
+export function createBreaker(options: {
+  connection_id: string
+  now: () => Date
+  mirror: (state: BreakerState) => void
+}): Breaker {
+  let timesInARow = 0
+  let open_until: Date | null = null
+  const policy = circuitBreaker(
+    handleWhen((error) => error instanceof HubError && HEALTH_FAULTS.has(error.code)),
+    {
+      breaker: new ConsecutiveBreaker(FAILURES_MAX),
+      halfOpenAfter: new DelegateBackoff(({ attempt }) => openMs(attempt)),
+    },
+  )
+  policy.onBreak(() => {
+    timesInARow += 1
+    open_until = new Date(options.now().getTime() + openMs(timesInARow))
+    options.mirror({ failures: timesInARow, open_until })
+  })
+  policy.onReset(() => {
+    timesInARow = 0
+    open_until = null
+    options.mirror({ failures: 0, open_until })
+  })
+  const refused = (): HubError => {
+    const retry_after_ms = Math.max(0, (open_until?.getTime() ?? 0) - options.now().getTime())
+    return new HubError('circuit_open', `${options.connection_id} is not called for a while because it kept failing`, {
+      retry_after_ms,
+    })
+  }
+  return {
+    check: () => {
+      if (policy.state === CircuitState.Open && open_until !== null && open_until > options.now()) throw refused()
+    },
+    run: async (work) => {
+      try {
+        return await policy.execute(work)
+      } catch (thrown) {
+        throw thrown instanceof BrokenCircuitError ? refused() : thrown
+      }
+    },
+  }
+}
+
+/** Writes a breaker's state where operators see it. Whether that worked must not matter to the call, so a fault goes to `onFault`. */
+export function breakerMirror(
+  db: LimitDb,
+  connection_id: string,
+  onFault: (thrown: unknown) => void,
+): (state: BreakerState) => void {
+  return ({ failures, open_until }) => {
+    db.query(
+      `insert into breakers (connection_id, failures, open_until, changed_at) values ($1, $2, $3, now())
+       on conflict (connection_id) do update set failures = excluded.failures, open_until = excluded.open_until, changed_at = now()`,
+      [connection_id, failures, open_until],
+    ).catch(onFault)
+  }
+}

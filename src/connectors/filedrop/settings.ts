@@ -1,0 +1,70 @@
+import Type from 'typebox'
+import { closed, Id } from '../../core/model/schema.ts'
+
+const secret = { secret: true }
+const Folder = Type.Optional(Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9_/-]{0,200}$' }))
+
+const FolderTransport = Type.Object({ kind: Type.Literal('folder'), root: Type.String({ minLength: 1 }) }, closed)
+const SftpTransport = Type.Object(
+  {
+    kind: Type.Literal('sftp'),
+    host: Type.String({ minLength: 1 }),
+    port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_535 })),
+    username: Type.String({ minLength: 1 }),
+    password: Type.Optional(Type.String(secret)),
+    private_key: Type.Optional(Type.String(secret)),
+    /** As `ssh-keygen -lf` prints it. There is no way to leave it out. */
+    host_key_sha256: Type.String({ pattern: '^(SHA256:)?[A-Za-z0-9+/]{43}=?$' }),
+    root: Type.String({ minLength: 1 }),
+  },
+  closed,
+)
+
+export const Settings = Type.Object(
+  {
+    transport: Type.Union([FolderTransport, SftpTransport]),
+    /** The partner's short name in file names. */
+    partner: Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,39}$' }),
+    /** Directions as the hub sees them: `outgoing` is what it writes. */
+    folders: Type.Optional(
+      Type.Object(
+        {
+          outgoing: Folder,
+          archive: Folder,
+          incoming: Folder,
+          processed: Folder,
+          error: Folder,
+          acknowledgements: Folder,
+        },
+        closed,
+      ),
+    ),
+    delimiter: Type.Optional(Type.Unsafe<',' | ';' | '\t' | '|'>({ type: 'string', enum: [',', ';', '\t', '|'] })),
+    /** A full stock file also says that every SKU it leaves out is gone. Off: such a SKU keeps its number. */
+    full_replaces: Type.Optional(Type.Boolean()),
+    shrink_max_percent: Type.Optional(Type.Integer({ minimum: 0, maximum: 100 })),
+    /** Stands for an empty `location_code`, for partners with one warehouse. */
+    location_code: Type.Optional(Id),
+  },
+  closed,
+)
+export type Settings = Type.Static<typeof Settings>
+
+const FOLDERS = {
+  outgoing: 'outgoing',
+  archive: 'archive',
+  incoming: 'incoming',
+  processed: 'processed',
+  error: 'error',
+  acknowledgements: 'acks',
+} as const
+
+/** The folders in use: the configured ones over the usual ones, without a slash at the end. */
+export function foldersOf(settings: Settings): Record<keyof typeof FOLDERS, string> {
+  const chosen = settings.folders ?? {}
+  const entries = Object.entries(FOLDERS).map(([name, usual]) => [
+    name,
+    (chosen[name as keyof typeof FOLDERS] ?? usual).replace(/\/+$/, ''),
+  ])
+  return Object.fromEntries(entries) as Record<keyof typeof FOLDERS, string>
+}

@@ -1,0 +1,375 @@
+import { createHash } from 'node:crypto'
+import Type, { type Static } from 'typebox'
+import { HubError, type ErrorCode } from '../../core/errors.ts'
+import type { AvailabilityLine, AvailabilityResult, EffectResult, ShipmentNotice } from '../../core/model/effects.ts'
+import { legacyId, UNPAGED_MAX } from '../../mappings/shopify/graphql.ts'
+import type { Port, Pull } from '../_kit/define.ts'
+import { FULFILL, FULFILLMENT_ORDERS, LEVELS, ORDER, ORDERS, SET_QUANTITIES, VARIANTS } from './_graphql.ts'
+import { answer, ask, type Settings } from './client.ts'
+
+type ShopPort = Port<Settings>
+
+const PAGES_MAX = 100
+const LINE_PAGES_MAX = 10
+const ORDERS_PER_PAGE = 20
+const VARIANTS_PER_PAGE = 100
+/** Without the scope `read_all_orders` Shopify shows no older order. */
+const FIRST_PULL_MS = 60 * 86_400_000
+/** A query is priced by its sizes, so the list asks for little of each order; one that has more is read again by itself. */
+const BRIEF = { lines: 20, after_line: null, parts: 1, part_lines: 1 }
+const FULL = { lines: 100, after_line: null, parts: UNPAGED_MAX, part_lines: 20 }
+const ROUNDS_MAX = 5
+
+const MaybeText = Type.Union([Type.String(), Type.Null()])
+const PageInfo = Type.Object({ hasNextPage: Type.Boolean(), endCursor: MaybeText })
+const Lines = Type.Object({ pageInfo: PageInfo, nodes: Type.Array(Type.Unknown()) })
+const OrderHead = Type.Object({
+  id: Type.String(),
+  updatedAt: Type.String(),
+  lineItems: Lines,
+  refunds: Type.Array(Type.Unknown()),
+})
+type OrderHead = Static<typeof OrderHead>
+const Orders = answer(Type.Object({ orders: Type.Object({ pageInfo: PageInfo, nodes: Type.Array(OrderHead) }) }))
+const OneOrder = answer(Type.Object({ order: Type.Union([OrderHead, Type.Null()]) }))
+const Variants = answer(
+  Type.Object({
+    productVariants: Type.Object({ pageInfo: PageInfo, nodes: Type.Array(Type.Object({ id: Type.String() })) }),
+  }),
+)
+
+const digest = (value: unknown): string => createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 32)
+
+// ── orders in ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** `since`: where this sweep began; `seen`: newest update met; `after`: Shopify's cursor, empty once the sweep is through. */
+function readCursor(
+  cursor: string | null,
+  now: Date,
+  overlap_ms: number,
+): { since: string; seen: string; after: string | null } {
+  const [since = '', seen = '', after = ''] = (cursor ?? '').split('|')
+  if (after !== '') return { since, seen, after }
+  const from = seen === '' ? now.getTime() - FIRST_PULL_MS : Date.parse(seen) - overlap_ms
+  return { since: new Date(from).toISOString(), seen: seen || new Date(from).toISOString(), after: null }
+}
+
+/**
+ * Orders by update time, oldest first: one that changes while we page moves to the end and is met there. A stopped sweep goes on
+ * at Shopify's cursor; the next one starts at the newest update seen, less the overlap.
+ */
+export const pullOrders: Pull<Settings> = async function* (port, { cursor, now, overlap_ms }) {
+  const start = readCursor(cursor, now, overlap_ms)
+  const { since } = start
+  let { seen, after } = start
+  let first = ORDERS_PER_PAGE
+  for (let page = 0; page < PAGES_MAX; page += 1) {
+    const variables = { first, after, query: `updated_at:>='${since}'`, ...BRIEF }
+    let orders: ReturnType<typeof Orders>['orders']
+    try {
+      ;({ orders } = await ask(port, Orders, { operation: 'orders', query: ORDERS, variables }))
+    } catch (thrown) {
+      if (!(thrown instanceof HubError) || thrown.code !== 'payload_too_large' || first === 1) throw thrown
+      first = Math.ceil(first / 2)
+      continue
+    }
+    const items = []
+    for (const head of orders.nodes) {
+      const payload = await wholeOrder(port, head)
+      if (payload.updatedAt > seen) seen = payload.updatedAt
+      items.push({
+        topic: 'order_graphql',
+        dedupe_key: `poll:${legacyId(head.id)}:${payload.updatedAt}:${digest(payload)}`,
+        payload,
+      })
+    }
+    after = orders.pageInfo.hasNextPage ? orders.pageInfo.endCursor : null
+    yield { items, cursor: [since, seen, after ?? ''].join('|') }
+    if (after === null) return
+  }
+}
+
+async function wholeOrder(port: ShopPort, head: OrderHead): Promise<OrderHead & { fulfillments?: unknown }> {
+  // Shipped units matter only to tell what a refund took off; without refunds the list's stub of them is dropped.
+  if (head.refunds.length === 0 && !head.lineItems.pageInfo.hasNextPage) return { ...head, fulfillments: [] }
+  const readPage = async (after_line: string | null): Promise<OrderHead> => {
+    const variables = { id: head.id, ...FULL, after_line }
+    const { order } = await ask(port, OneOrder, { operation: 'order', query: ORDER, variables })
+    if (order === null) throw new HubError('vendor_response_invalid', 'an order vanished while it was read')
+    return order
+  }
+  const order = await readPage(null)
+  let { lineItems } = order
+  for (let page = 1; page < LINE_PAGES_MAX && lineItems.pageInfo.hasNextPage; page += 1) {
+    const next = (await readPage(lineItems.pageInfo.endCursor)).lineItems
+    lineItems = { pageInfo: next.pageInfo, nodes: [...lineItems.nodes, ...next.nodes] }
+  }
+  return { ...order, lineItems }
+}
+
+/** Every variant, every time: Shopify has no "stock changed since". The variant's and the level's own times keep the keys apart. */
+export const pullListings: Pull<Settings> = async function* (port, { cursor }) {
+  let after = cursor || null
+  for (let page = 0; page < PAGES_MAX; page += 1) {
+    const variables = { first: VARIANTS_PER_PAGE, after, location: port.settings.location_id }
+    const { productVariants } = await ask(port, Variants, { operation: 'productVariants', query: VARIANTS, variables })
+    const items = productVariants.nodes.map((payload) => ({
+      topic: 'listing',
+      dedupe_key: `listing:${legacyId(payload.id)}:${digest(payload)}`,
+      payload,
+    }))
+    after = productVariants.pageInfo.hasNextPage ? productVariants.pageInfo.endCursor : null
+    yield { items, cursor: after ?? '' }
+    if (after === null) return
+  }
+}
+
+// ── availability out ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const SetAnswer = answer(
+  Type.Object({
+    inventorySetQuantities: Type.Union([
+      Type.Null(),
+      Type.Object({
+        userErrors: Type.Array(
+          Type.Object({ code: MaybeText, field: Type.Union([Type.Array(Type.String()), Type.Null()]) }),
+        ),
+      }),
+    ]),
+  }),
+)
+type Row = AvailabilityLine & { item: string }
+
+/** Words about the whole call rather than a row of it. `again`: the same rows under a new key. */
+const CALL_ERRORS: Readonly<Record<string, ErrorCode | 'again'>> = {
+  IDEMPOTENCY_CONCURRENT_REQUEST: 'vendor_unavailable',
+  IDEMPOTENCY_KEY_PARAMETER_MISMATCH: 'vendor_conflict',
+  IDEMPOTENCY_PREVIOUS_ATTEMPT_FAILED: 'again',
+}
+
+/**
+ * Compare-and-set of absolute numbers. Shopify takes all rows or none: one stale row fails the call, so the bad rows are taken out
+ * and the rest is sent again. Every round's key is made from its rows, so that a repeated push replays instead of colliding.
+ */
+export async function pushAvailability(
+  port: ShopPort,
+  lines: readonly AvailabilityLine[],
+  key: string,
+): Promise<AvailabilityResult[]> {
+  const results = new Map<number, AvailabilityResult>()
+  const refuse = ({ listing_id }: AvailabilityLine, detail: string): void =>
+    void results.set(listing_id, { listing_id, outcome: 'refused', code: 'vendor_rejected', detail })
+  let rows: Row[] = lines.flatMap((line) => {
+    const item = line.external['inventory_item_id']
+    return item === undefined ? [] : [{ ...line, item }]
+  })
+  for (const line of lines)
+    if (line.external['inventory_item_id'] === undefined) refuse(line, 'inventory item not known yet')
+  const stale: Row[] = []
+  for (let round = 0; rows.length > 0; round += 1) {
+    if (round === ROUNDS_MAX)
+      throw new HubError('vendor_unavailable', 'inventorySetQuantities: rows keep failing one after another')
+    const bad = new Map((await setRows(port, rows, `${key}:${round}`)).map(({ row, code }) => [row, code]))
+    if (bad.size === 0) for (const { listing_id } of rows) results.set(listing_id, { listing_id, outcome: 'set' })
+    if (bad.size === 0) break
+    for (const [index, code] of bad) {
+      const row = rows[index]
+      if (row !== undefined && code === 'CHANGE_FROM_QUANTITY_STALE') stale.push(row)
+      else if (row !== undefined) refuse(row, code)
+    }
+    rows = rows.filter((_, index) => !bad.has(index))
+  }
+  const shown = new Map((await readAvailability(port, stale)).map((level) => [level.listing_id, level.quantity]))
+  for (const { listing_id } of stale)
+    results.set(listing_id, { listing_id, outcome: 'stale', actual: shown.get(listing_id) ?? null })
+  return [...results.values()]
+}
+
+/** One mutation. Returns the rows that failed it; throws what concerns the call as a whole. `row: -1` asks for another round. */
+async function setRows(port: ShopPort, rows: readonly Row[], key: string): Promise<{ row: number; code: string }[]> {
+  const quantities = rows.map(({ item, quantity, expected }) => ({
+    inventoryItemId: item,
+    locationId: port.settings.location_id,
+    quantity,
+    // Null says out loud that nothing is proven; leaving the field out would be refused.
+    changeFromQuantity: expected,
+  }))
+  const referenceDocumentUri = `gid://crossdock/AvailabilityPush/${encodeURIComponent(key)}`
+  const input = { name: 'available', reason: 'correction', referenceDocumentUri, quantities }
+  const variables = { input, key: digest({ key, quantities }) }
+  const result = await ask(port, SetAnswer, { operation: 'inventorySetQuantities', query: SET_QUANTITIES, variables })
+  if (result.inventorySetQuantities === null)
+    throw new HubError('vendor_response_invalid', 'inventorySetQuantities: no answer')
+  return result.inventorySetQuantities.userErrors.map(({ code, field }) => {
+    const word = code ?? 'unknown error'
+    const row = field?.[1] === 'quantities' && /^\d+$/.test(field[2] ?? '') ? Number(field[2]) : undefined
+    if (row !== undefined && row < rows.length) return { row, code: word }
+    const verdict = Object.hasOwn(CALL_ERRORS, word) ? CALL_ERRORS[word] : undefined
+    if (verdict === 'again') return { row: -1, code: word }
+    throw new HubError(verdict ?? 'vendor_rejected', `inventorySetQuantities: ${word}`)
+  })
+}
+
+const Level = Type.Object({
+  id: Type.String(),
+  inventoryLevel: Type.Union([
+    Type.Null(),
+    Type.Object({ quantities: Type.Array(Type.Object({ quantity: Type.Integer() })) }),
+  ]),
+})
+const Levels = answer(Type.Object({ nodes: Type.Array(Type.Union([Level, Type.Object({}), Type.Null()])) }))
+
+/** What the location shows as available now; listings it does not stock are left out. */
+export async function readAvailability(
+  port: ShopPort,
+  lines: readonly AvailabilityLine[],
+): Promise<{ listing_id: number; quantity: number }[]> {
+  const ids = [...new Set(lines.flatMap((line) => line.external['inventory_item_id'] ?? []))]
+  if (ids.length === 0) return []
+  const variables = { ids, location: port.settings.location_id }
+  const { nodes } = await ask(port, Levels, { operation: 'inventoryLevels', query: LEVELS, variables })
+  const levels = nodes.flatMap((node) => (node !== null && 'id' in node ? [node] : []))
+  const shown = new Map(levels.map((level) => [level.id, level.inventoryLevel?.quantities[0]?.quantity]))
+  return lines.flatMap(({ listing_id, external }) => {
+    const quantity = shown.get(external['inventory_item_id'] ?? '')
+    return quantity === undefined ? [] : [{ listing_id, quantity }]
+  })
+}
+
+// ── shipments out ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const nodes = <T extends Parameters<typeof Type.Array>[0]>(node: T) => Type.Object({ nodes: Type.Array(node) })
+const LineRef = Type.Object({ id: Type.String() })
+const Work = Type.Object({
+  id: Type.String(),
+  status: Type.String(),
+  assignedLocation: Type.Object({ location: Type.Union([LineRef, Type.Null()]) }),
+  lineItems: nodes(Type.Object({ id: Type.String(), remainingQuantity: Type.Integer(), lineItem: LineRef })),
+})
+const Booked = Type.Object({
+  id: Type.String(),
+  status: Type.String(),
+  trackingInfo: Type.Array(Type.Object({ number: MaybeText })),
+  fulfillmentLineItems: nodes(Type.Object({ quantity: Type.Union([Type.Integer(), Type.Null()]), lineItem: LineRef })),
+})
+const WorkAnswer = answer(
+  Type.Object({
+    order: Type.Union([Type.Null(), Type.Object({ fulfillmentOrders: nodes(Work), fulfillments: Type.Array(Booked) })]),
+  }),
+)
+const FulfillAnswer = answer(
+  Type.Object({
+    fulfillmentCreate: Type.Object({
+      fulfillment: Type.Union([LineRef, Type.Null()]),
+      userErrors: Type.Array(Type.Object({ message: Type.String() })),
+    }),
+  }),
+)
+const WORKABLE = ['OPEN', 'IN_PROGRESS']
+
+interface Standing {
+  work: Static<typeof Work>[]
+  /** Units per line that are not booked under this tracking number yet, and the fulfillment that holds those that are. */
+  missing: Map<string, number>
+  booked: string | null
+}
+
+async function standingOf(port: ShopPort, notice: ShipmentNotice): Promise<Standing | null> {
+  const variables = { id: `gid://shopify/Order/${notice.order_external_id}` }
+  const { order } = await ask(port, WorkAnswer, {
+    operation: 'fulfillmentOrders',
+    query: FULFILLMENT_ORDERS,
+    variables,
+  })
+  if (order === null) return null
+  const missing = new Map<string, number>()
+  for (const line of notice.lines)
+    missing.set(line.line_external_id, (missing.get(line.line_external_id) ?? 0) + line.quantity)
+  const ours = order.fulfillments.filter(
+    ({ status, trackingInfo }) =>
+      notice.tracking_number !== null &&
+      status !== 'CANCELLED' &&
+      trackingInfo.some((info) => info.number === notice.tracking_number),
+  )
+  for (const { quantity, lineItem } of ours.flatMap((fulfillment) => fulfillment.fulfillmentLineItems.nodes)) {
+    const id = legacyId(lineItem.id)
+    if (missing.has(id)) missing.set(id, (missing.get(id) ?? 0) - (quantity ?? 0))
+  }
+  return { work: order.fulfillmentOrders.nodes, missing, booked: ours[0]?.id ?? null }
+}
+
+const isBooked = ({ booked, missing }: Standing): boolean =>
+  booked !== null && [...missing.values()].every((units) => units <= 0)
+
+/** Spreads the missing units over open work, one mutation per location, because Shopify takes only one location at a time. */
+function allocate({
+  work,
+  missing,
+}: Standing): Map<
+  string,
+  { fulfillmentOrderId: string; fulfillmentOrderLineItems: { id: string; quantity: number }[] }[]
+> | null {
+  const left = new Map(missing)
+  const byLocation: ReturnType<typeof allocate> = new Map()
+  for (const { id, status, assignedLocation, lineItems } of work) {
+    if (!WORKABLE.includes(status)) continue
+    const taken = lineItems.nodes.flatMap((line) => {
+      const wanted = left.get(legacyId(line.lineItem.id)) ?? 0
+      const quantity = Math.min(wanted, line.remainingQuantity)
+      if (quantity <= 0) return []
+      left.set(legacyId(line.lineItem.id), wanted - quantity)
+      return [{ id: line.id, quantity }]
+    })
+    const place = assignedLocation.location?.id ?? ''
+    if (taken.length > 0)
+      byLocation.set(place, [
+        ...(byLocation.get(place) ?? []),
+        { fulfillmentOrderId: id, fulfillmentOrderLineItems: taken },
+      ])
+  }
+  return [...left.values()].some((units) => units > 0) ? null : byLocation
+}
+
+/** Books a shipment against the order's open work. What stands under the tracking number already is not booked again. */
+export async function sendShipments(port: ShopPort, notices: readonly ShipmentNotice[]): Promise<EffectResult[]> {
+  const results: EffectResult[] = []
+  for (const notice of notices) results.push({ outbox_id: notice.outbox_id, ...(await sendShipment(port, notice)) })
+  return results
+}
+
+type Ending = { outcome: 'done'; external_id: string | null } | { outcome: 'refused'; code: ErrorCode; detail: string }
+
+async function sendShipment(port: ShopPort, notice: ShipmentNotice): Promise<Ending> {
+  const standing = await standingOf(port, notice)
+  if (standing === null)
+    return { outcome: 'refused', code: 'vendor_not_found', detail: 'the shop does not know the order' }
+  if (isBooked(standing)) return { outcome: 'done', external_id: standing.booked }
+  const parts = allocate(standing)
+  if (parts === null)
+    return { outcome: 'refused', code: 'over_shipped', detail: 'the shop has less open work than was shipped' }
+  const told = { company: notice.carrier, number: notice.tracking_number, url: notice.tracking_url }
+  const trackingInfo = Object.fromEntries(Object.entries(told).filter(([, value]) => value !== null))
+  let external_id: string | null = null
+  for (const lineItemsByFulfillmentOrder of parts.values()) {
+    const variables = { fulfillment: { lineItemsByFulfillmentOrder, trackingInfo, notifyCustomer: true } }
+    const call = { operation: 'fulfillmentCreate', query: FULFILL, variables, repeat: 'once' } as const
+    const { fulfillmentCreate } = await ask(port, FulfillAnswer, call)
+    const fault = fulfillmentCreate.userErrors[0]
+    if (fault !== undefined) return { outcome: 'refused', code: 'vendor_rejected', detail: fault.message.slice(0, 200) }
+    external_id ??= fulfillmentCreate.fulfillment?.id ?? null
+  }
+  return { outcome: 'done', external_id }
+}
+
+/** Read back after an unknown outcome. Without a tracking number two shipments cannot be told apart. */
+export async function confirmShipments(
+  port: ShopPort,
+  notices: readonly ShipmentNotice[],
+): Promise<'done' | 'not_done' | 'unknown'> {
+  if (notices.some((notice) => notice.tracking_number === null)) return 'unknown'
+  for (const notice of notices) {
+    const standing = await standingOf(port, notice)
+    if (standing === null || !isBooked(standing)) return 'not_done'
+  }
+  return 'done'
+}

@@ -1,0 +1,96 @@
+import type { Tx } from '../db/pool.ts'
+import type { ApplyResult, CoreContext, FactOutcome, InboundFact } from './context.ts'
+import { applyAcknowledgement } from './fulfillment/acknowledgements.ts'
+import { applyShipment, applyTrackingEvent } from './fulfillment/shipments.ts'
+import { applyStockChange } from './inventory/changes.ts'
+import { applyCounts } from './inventory/counts.ts'
+import { applyListings } from './inventory/listings.ts'
+import type { FactKind } from './model/fact.ts'
+import { applyCancellation } from './orders/applyCancellation.ts'
+import { applyOrders } from './orders/applyOrders.ts'
+import { applyPayment } from './orders/applyPayment.ts'
+import { applyRefund } from './orders/applyRefund.ts'
+import { applyPrivacy } from './people/applyPrivacy.ts'
+import { applyReturn } from './returns/applyReturn.ts'
+import { importSettlement } from './settlement/importSettlement.ts'
+
+type Outcomes = FactOutcome[]
+type ApplyAll = (tx: Tx, ctx: CoreContext, facts: readonly InboundFact[]) => Promise<Outcomes>
+
+/** Kinds in the order in which a batch is worked off: what others refer to comes first. Orders, listings and counts are set-based. */
+const STEPS: readonly { kind: Exclude<FactKind, 'signal'>; apply: ApplyAll }[] = [
+  { kind: 'listing', apply: applyListings },
+  { kind: 'order', apply: ordersOf },
+  { kind: 'cancellation', apply: oneByOne(applyCancellation) },
+  { kind: 'payment', apply: oneByOne(applyPayment) },
+  { kind: 'refund', apply: oneByOne(applyRefund) },
+  { kind: 'acknowledgement', apply: oneByOne(applyAcknowledgement) },
+  { kind: 'shipment', apply: oneByOne(applyShipment) },
+  { kind: 'tracking_event', apply: oneByOne(applyTrackingEvent) },
+  { kind: 'stock_change', apply: oneByOne(applyStockChange) },
+  { kind: 'stock_count', apply: applyCounts },
+  { kind: 'return', apply: oneByOne(applyReturn) },
+  { kind: 'settlement', apply: oneByOne(importSettlement) },
+  { kind: 'privacy', apply: oneByOne(applyPrivacy) },
+]
+
+/** Kinds that look for an order and may not find it, and those that bring one. */
+const SEEKERS: ReadonlySet<FactKind> = new Set(['payment', 'refund'])
+const BRINGERS: ReadonlySet<FactKind> = new Set(['order', 'cancellation'])
+
+/**
+ * Applies a batch of facts in one transaction. Expected endings are in the outcomes, parallel to the facts: a fact that is parked has
+ * left no trace and the rest went on. Anything thrown is a fault of the whole batch. Signals are handed back to be acted on after
+ * the commit.
+ */
+export async function applyFacts(tx: Tx, ctx: CoreContext, facts: readonly InboundFact[]): Promise<ApplyResult> {
+  await agreeOnOrders(tx, ctx, facts)
+  const outcomes: Outcomes = []
+  const positions = Map.groupBy(facts.keys(), (index) => facts[index]?.fact.kind)
+  for (const { kind, apply } of STEPS) {
+    const own = positions.get(kind) ?? []
+    if (own.length === 0) continue
+    const results = await apply(
+      tx,
+      ctx,
+      own.flatMap((index) => facts[index] ?? []),
+    )
+    for (const [place, index] of own.entries()) outcomes[index] = results[place] ?? { kind: 'ignored', reason: 'not_ours' }
+  }
+  const signals = facts.flatMap(({ connection_id, fact }, index) => {
+    if (fact.kind !== 'signal') return []
+    outcomes[index] = { kind: 'applied', summary: `pull ${fact.document.stream}` }
+    return [{ connection_id, signal: fact.document }]
+  })
+  return { outcomes, signals }
+}
+
+/**
+ * A payment that finds no order and the order that finds no payment must not pass each other unseen in two open transactions. Whoever
+ * seeks waits until those who bring have committed; those who bring do not wait for each other.
+ */
+async function agreeOnOrders(tx: Tx, ctx: CoreContext, facts: readonly InboundFact[]): Promise<void> {
+  const seeks = facts.some(({ fact }) => SEEKERS.has(fact.kind))
+  if (!seeks && !facts.some(({ fact }) => BRINGERS.has(fact.kind))) return
+  const companies = new Set(facts.flatMap(({ connection_id }) => ctx.policies.get(connection_id)?.company_id ?? []))
+  const lock = seeks ? 'pg_advisory_xact_lock' : 'pg_advisory_xact_lock_shared'
+  for (const company of [...companies].sort()) await tx.query(`select ${lock}(hashtextextended($1, 0))`, [`orders:${company}`])
+}
+
+async function ordersOf(tx: Tx, ctx: CoreContext, facts: readonly InboundFact[]): Promise<Outcomes> {
+  return applyOrders(
+    tx,
+    ctx,
+    facts.flatMap(({ connection_id, source, fact }) =>
+      fact.kind === 'order' ? [{ connection_id, source, order: fact.document }] : [],
+    ),
+  )
+}
+
+function oneByOne(apply: (tx: Tx, ctx: CoreContext, fact: InboundFact) => Promise<FactOutcome>): ApplyAll {
+  return async (tx, ctx, facts) => {
+    const outcomes: Outcomes = []
+    for (const fact of facts) outcomes.push(await apply(tx, ctx, fact))
+    return outcomes
+  }
+}

@@ -1,0 +1,330 @@
+import { HubError } from '../errors.ts'
+import type { CoreContext } from '../context.ts'
+import type { AvailabilityLine, AvailabilityResult } from '../model/effects.ts'
+import type { Db, Queryable, Tx } from '../../db/pool.ts'
+import { inTransaction } from '../../db/transaction.ts'
+import { computeAvailability, policyOf } from './load.ts'
+import {
+  beliefAfter,
+  PUSH_ATTEMPTS_MAX,
+  pushBackoffMs,
+  REASSERT_AFTER_MS,
+  UNSEEN_HOLD_MS,
+  UNSEEN_LAG_MS,
+  type ChannelBelief,
+} from './rules.ts'
+
+/**
+ * Telling a channel what it may sell, while it sells.
+ *
+ * Between our reading of the stock and the channel's taking of our number the channel may sell a unit of which we learn later. A
+ * blind write would put that unit back on sale. So a push carries `expected`, the number the channel must be showing if it has sold
+ * nothing that we have not seen, and the channel takes our number only if it shows exactly that.
+ *
+ * Let T be the units the channel has sold, N those of them whose orders have reached us, T0 the value of T at the last proof, S the
+ * stock without any sale. Kept per listing: P (proven_quantity), s (sold_since_proof), u (unseen). The rule that every step keeps is
+ *   u - s + (T - T0) >= T - N      what we hold back covers what we have not seen.
+ * - An order of n units (`sold` of `moveStock`, see `beliefAfterSale`) lowers u - s by n and T - N by n, whether it explains unseen units or counts as a new sale.
+ * - A lost compare shows A = P - (T - T0). New P is A, T0 becomes T, and u grows by expected - A: the left side does not move.
+ * - A won compare shows that T - T0 = s as of the claim; s loses that value and T0 becomes T: the left side does not move.
+ * The number sent is at most S - N - u. At a won compare u >= T - N, so the channel shows at most S - T: units that exist.
+ *
+ * An answer that got lost (`inflight_excess`): the call may have lifted the number by up to quantity - expected without our knowing,
+ * which hides as many sales. The next claim adds that excess to u, so the rule holds whether or not the call took place.
+ *
+ * The channel's number may also drop without a sale (somebody edited it, or an answer was lost that had not lifted it), and then no
+ * order ever comes. So u is given up once a pull of the channel's orders that began `UNSEEN_LAG_MS` after the observation has ended and
+ * everything in the inbox is applied, at the latest after `UNSEEN_HOLD_MS`. Until then the hub shows too little, never too much.
+ *
+ * A channel that cannot compare takes `quantity` alone; nothing of the above protects it, and `expected` is only informative.
+ */
+export interface ClaimedLine extends AvailabilityLine {
+  /** The dirty_seq that the quantity covers: whatever is dirtied later stays due. */
+  dirty_seq: number
+  fence: number
+  sold_at_claim: number
+}
+
+interface DueRow extends ChannelBelief {
+  listing_id: number
+  channel_sku: string
+  external: Record<string, string>
+  dirty_seq: number
+  fence: number
+  state: string
+  proven_at: Date | null
+}
+
+export interface ClaimRequest {
+  connection_id: string
+  limit: number
+  lease_ms: number
+}
+
+/**
+ * Takes up to `limit` due listings of a connection for `lease_ms` and computes their numbers now, so that the newest value wins
+ * however long a row has waited. A number that is proven already, with nothing sold since, is settled here without a call.
+ */
+export async function claimDue(db: Db, ctx: Pick<CoreContext, 'now' | 'policies'>, request: ClaimRequest): Promise<ClaimedLine[]> {
+  if (!policyOf(ctx, request.connection_id).availability.push) return []
+  return inTransaction(db, async (tx) => {
+    await giveUpUnseen(tx, request.connection_id, ctx.now)
+    const due = await lockDue(tx, request, ctx.now)
+    if (due.length === 0) return []
+    const computed = await computeAvailability(tx, ctx, { listing_ids: due.map((row) => row.listing_id) })
+    const quantities = new Map(computed.map((row) => [row.listing_id, row.quantity]))
+    const lines = due.flatMap((row) => claimLine(row, quantities.get(row.listing_id)))
+    const settled = due.filter((row) => isProven(row, quantities.get(row.listing_id), ctx.now))
+    const settledIds = new Set(settled.map((row) => row.listing_id))
+    const claimed = lines.filter((line) => !settledIds.has(line.listing_id))
+    await writeClaims(tx, claimed, settled, new Date(ctx.now.getTime() + request.lease_ms))
+    return claimed
+  })
+}
+
+/** Unseen units whose orders have all had their chance to arrive. `$2` is now, `$3` how long before `unseen_until` the pull must begin. */
+const UNSEEN_IS_OVER = `a.unseen > 0 and (a.unseen_until <= $2 or (
+    exists (select 1 from cursors c where c.connection_id = a.connection_id and c.stream = 'orders'
+      and c.pulled_at >= a.unseen_until - $3 * interval '1 millisecond')
+    and not exists (select 1 from inbox i where i.connection_id = a.connection_id and i.state = 'pending')))`
+const UNSEEN_PULL_MS = UNSEEN_HOLD_MS - UNSEEN_LAG_MS
+
+/** Of these connections, those with something to push now. */
+export async function dueConnections(q: Queryable, connection_ids: readonly string[], now: Date): Promise<string[]> {
+  const rows = await q.query<{ id: string }>(
+    `select c.id from unnest($1::text[]) as c(id)
+     where exists (
+       select 1 from availability a
+       where a.connection_id = c.id and a.dirty_seq > a.sent_seq and a.next_attempt_at <= $2
+         and (a.claimed_until is null or a.claimed_until <= $2))
+     or exists (select 1 from availability a where a.connection_id = c.id and ${UNSEEN_IS_OVER})`,
+    [connection_ids, now, UNSEEN_PULL_MS],
+  )
+  return rows.map((row) => row.id)
+}
+
+/**
+ * Writes down what the channel answered, in the caller's transaction. An answer to a claim that has been taken over by a later one
+ * changes nothing. Rows that were dirtied during the call stay due.
+ */
+export async function recordResults(
+  tx: Tx,
+  ctx: Pick<CoreContext, 'now'>,
+  claimed: readonly ClaimedLine[],
+  results: readonly AvailabilityResult[],
+): Promise<{ set: number; stale: number; refused: number; missing: number }> {
+  const answers = new Map(results.map((result) => [result.listing_id, result]))
+  const answered = claimed.filter((line) => answers.has(line.listing_id))
+  const beliefs = await lockClaimed(tx, answered)
+  const updates = answered.flatMap((line) => {
+    const belief = beliefs.get(line.listing_id)
+    const answer = answers.get(line.listing_id)
+    return belief === undefined || answer === undefined ? [] : [updateFor(line, belief, answer, ctx.now)]
+  })
+  await writeUpdates(tx, updates, ctx.now)
+  const missing = claimed.filter((line) => !answers.has(line.listing_id))
+  if (missing.length > 0) {
+    await releaseClaims(tx, ctx, missing, new HubError('vendor_response_invalid', 'the channel did not answer for this listing'))
+  }
+  const count = (outcome: string): number => updates.filter((update) => update.outcome === outcome).length
+  return { set: count('set'), stale: count('stale'), refused: count('refused'), missing: missing.length }
+}
+
+/** Faults after which the channel has certainly not taken the numbers. */
+const NOT_SENT = new Set(['circuit_open', 'address_refused', 'vendor_throttled', 'vendor_auth'])
+
+/**
+ * Gives claims back after a call that failed as a whole. Unless the fault proves that nothing was sent, the numbers may have been
+ * taken, and the next claim reckons with it.
+ */
+export async function releaseClaims(
+  tx: Tx,
+  ctx: Pick<CoreContext, 'now'>,
+  claimed: readonly ClaimedLine[],
+  error: HubError,
+): Promise<void> {
+  const beliefs = await lockClaimed(tx, claimed)
+  const detail = { error_code: error.code, error_detail: error.message }
+  const updates = claimed.flatMap((line) => {
+    const belief = beliefs.get(line.listing_id)
+    if (belief === undefined) return []
+    const wait = Math.max(pushBackoffMs(belief.attempts + 1), error.retry_after_ms ?? 0)
+    return [
+      {
+        ...unchanged(line, belief),
+        outcome: 'released',
+        ...detail,
+        keeps_inflight: !NOT_SENT.has(error.code),
+        attempts: belief.attempts + 1,
+        next_attempt_at: later(ctx.now, wait),
+      },
+    ]
+  })
+  await writeUpdates(tx, updates, ctx.now)
+}
+
+async function giveUpUnseen(tx: Tx, connection_id: string, now: Date): Promise<void> {
+  await tx.query(
+    `update availability a set unseen = 0, unseen_until = null, dirty_seq = dirty_seq + 1, next_attempt_at = least(next_attempt_at, $2),
+       dirty_at = case when dirty_seq > sent_seq then dirty_at else $2 end
+     where a.connection_id = $1 and ${UNSEEN_IS_OVER}`,
+    [connection_id, now, UNSEEN_PULL_MS],
+  )
+}
+
+/** Locks due rows that nobody holds. An earlier call whose answer never came is folded into `unseen` at once. */
+async function lockDue(tx: Tx, request: ClaimRequest, now: Date): Promise<DueRow[]> {
+  return tx.query<DueRow>(
+    `with due as (
+       select a.listing_id from availability a
+       where a.connection_id = $1 and a.dirty_seq > a.sent_seq and a.next_attempt_at <= $2
+         and (a.claimed_until is null or a.claimed_until <= $2)
+         and exists (select 1 from listings l join listing_items li on li.listing_id = l.id where l.id = a.listing_id and l.active)
+       order by a.next_attempt_at, a.listing_id
+       limit $3 for update skip locked)
+     update availability a
+     set fence = a.fence + 1,
+         unseen = a.unseen + coalesce(a.inflight_excess, 0),
+         unseen_until = case when a.inflight_excess > 0 then $4 else a.unseen_until end,
+         state = case when a.inflight_excess is null then a.state else 'unknown' end,
+         inflight_excess = null
+     from due, listings l
+     where a.listing_id = due.listing_id and l.id = a.listing_id
+     returning a.listing_id, l.channel_sku, l.external, a.dirty_seq, a.fence, a.proven_quantity, a.sold_since_proof, a.unseen,
+               a.state, a.proven_at`,
+    [request.connection_id, now, request.limit, later(now, UNSEEN_HOLD_MS)],
+  )
+}
+
+function claimLine(row: DueRow, quantity: number | undefined): ClaimedLine[] {
+  if (quantity === undefined) return []
+  const { listing_id, channel_sku, external, dirty_seq, fence, sold_since_proof } = row
+  const expected = row.proven_quantity === null ? null : row.proven_quantity - sold_since_proof
+  return [{ listing_id, channel_sku, external, dirty_seq, fence, quantity, expected, sold_at_claim: sold_since_proof }]
+}
+
+function isProven(row: DueRow, quantity: number | undefined, now: Date): boolean {
+  const fresh = row.proven_at !== null && now.getTime() - row.proven_at.getTime() < REASSERT_AFTER_MS
+  return fresh && row.state === 'ok' && row.sold_since_proof === 0 && row.unseen === 0 && row.proven_quantity === quantity
+}
+
+async function writeClaims(tx: Tx, claimed: readonly ClaimedLine[], settled: readonly DueRow[], until: Date): Promise<void> {
+  await tx.query(
+    `update availability a set claimed_until = $3, inflight_excess = c.excess
+     from unnest($1::bigint[], $2::int[]) as c(listing_id, excess) where a.listing_id = c.listing_id`,
+    [
+      claimed.map((line) => line.listing_id),
+      claimed.map((line) => (line.expected === null ? 0 : Math.max(0, line.quantity - line.expected))),
+      until,
+    ],
+  )
+  await tx.query(
+    `update availability a set sent_seq = c.seq
+     from unnest($1::bigint[], $2::bigint[]) as c(listing_id, seq) where a.listing_id = c.listing_id`,
+    [settled.map((row) => row.listing_id), settled.map((row) => row.dirty_seq)],
+  )
+}
+
+interface LockedRow extends ChannelBelief {
+  listing_id: number
+  attempts: number
+}
+
+async function lockClaimed(tx: Tx, claimed: readonly ClaimedLine[]): Promise<Map<number, LockedRow>> {
+  const rows = await tx.query<LockedRow>(
+    `select a.listing_id, a.proven_quantity, a.sold_since_proof, a.unseen, a.attempts
+     from availability a
+     join unnest($1::bigint[], $2::int[]) as c(listing_id, fence) on c.listing_id = a.listing_id and c.fence = a.fence
+     where a.claimed_until is not null
+     order by a.listing_id for update of a`,
+    [claimed.map((line) => line.listing_id), claimed.map((line) => line.fence)],
+  )
+  return new Map(rows.map((row) => [row.listing_id, row]))
+}
+
+interface RowUpdate extends ChannelBelief {
+  listing_id: number
+  outcome: string
+  sent_seq: number
+  proven: boolean
+  keeps_inflight: boolean
+  state: 'unknown' | 'ok' | 'error' | null
+  error_code: string | null
+  error_detail: string | null
+  attempts: number
+  next_attempt_at: Date | null
+}
+
+/** The update that changes nothing but the lease; `sent_seq` 0 leaves the row due, `state` null leaves the state. */
+function unchanged(line: ClaimedLine, belief: LockedRow): RowUpdate {
+  const { proven_quantity, sold_since_proof, unseen, attempts } = belief
+  return {
+    listing_id: line.listing_id,
+    outcome: 'unchanged',
+    ...{ proven_quantity, sold_since_proof, unseen, attempts },
+    sent_seq: 0,
+    proven: false,
+    keeps_inflight: false,
+    state: null,
+    error_code: null,
+    error_detail: null,
+    next_attempt_at: null,
+  }
+}
+
+function updateFor(line: ClaimedLine, belief: LockedRow, answer: AvailabilityResult, now: Date): RowUpdate {
+  const same = unchanged(line, belief)
+  const attempts = belief.attempts + 1
+  switch (answer.outcome) {
+    case 'set':
+      return {
+        ...same,
+        ...beliefAfter(belief, line, answer),
+        ...{ outcome: 'set', sent_seq: line.dirty_seq, proven: true, state: 'ok', attempts: 0 },
+      }
+    case 'stale':
+      // A busy listing may lose the compare many times with nothing wrong, so a read answer is tried again at once.
+      return answer.actual === null
+        ? { ...same, outcome: 'stale', state: 'unknown', attempts, next_attempt_at: later(now, pushBackoffMs(attempts)) }
+        : {
+            ...same,
+            ...beliefAfter(belief, line, { outcome: 'stale', actual: answer.actual }),
+            ...{ outcome: 'stale', proven: true, state: 'unknown', next_attempt_at: now },
+          }
+    case 'refused':
+      return {
+        ...same,
+        ...{ outcome: 'refused', state: 'error', error_code: answer.code, error_detail: answer.detail, attempts },
+        // Given up: nothing is due until the number moves again, and the error stays to be seen.
+        sent_seq: attempts >= PUSH_ATTEMPTS_MAX ? line.dirty_seq : 0,
+        next_attempt_at: later(now, pushBackoffMs(attempts)),
+      }
+  }
+}
+
+async function writeUpdates(tx: Tx, updates: readonly RowUpdate[], now: Date): Promise<void> {
+  if (updates.length === 0) return
+  await tx.query(
+    `update availability a
+     set proven_quantity = u.proven_quantity,
+         proven_at = case when u.proven then $2 else a.proven_at end,
+         sold_since_proof = u.sold_since_proof,
+         unseen = u.unseen,
+         unseen_until = case when u.unseen = 0 then null when u.unseen > a.unseen then $3 else a.unseen_until end,
+         inflight_excess = case when u.keeps_inflight then a.inflight_excess end,
+         sent_seq = greatest(a.sent_seq, u.sent_seq),
+         claimed_until = null,
+         state = coalesce(u.state, a.state),
+         error_code = u.error_code,
+         error_detail = u.error_detail,
+         attempts = u.attempts,
+         next_attempt_at = coalesce(u.next_attempt_at, a.next_attempt_at)
+     from jsonb_to_recordset($1::jsonb) as u(listing_id bigint, proven_quantity int, proven boolean, sold_since_proof int,
+       unseen int, keeps_inflight boolean, sent_seq bigint, state text, error_code text, error_detail text, attempts int,
+       next_attempt_at timestamptz)
+     where a.listing_id = u.listing_id`,
+    [JSON.stringify(updates), now, later(now, UNSEEN_HOLD_MS)],
+  )
+}
+
+const later = (now: Date, ms: number): Date => new Date(now.getTime() + ms)

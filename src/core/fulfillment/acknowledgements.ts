@@ -1,0 +1,94 @@
+import type { Tx } from '../../db/pool.ts'
+import type { CoreContext, FactOutcome, InboundFact } from '../context.ts'
+import { HubError } from '../errors.ts'
+import type { Acknowledgement } from '../model/shipment.ts'
+import { recordTimeline } from '../orders/timeline.ts'
+import { releaseFulfillmentOrder, replanOrder } from './plan.ts'
+import { lockFulfillmentOrder, type FulfillmentOrderRow } from './shipments.ts'
+
+type Verdict = Acknowledgement['verdict']
+
+/** Work in these states waits for an answer; any other has had its last word. */
+const ANSWERABLE = new Set(['OPEN', 'SCHEDULED', 'IN_PROGRESS', 'ON_HOLD'])
+
+/**
+ * Applies the 3PL's answer to work that was sent. Accepted work is in progress. Work that is refused, or was called back in time, gives
+ * its units back, and the order is planned anew. A cancellation that nobody asked for is a refusal. An answer to work that is over
+ * changes nothing.
+ */
+export async function applyAcknowledgement(tx: Tx, ctx: CoreContext, inbound: InboundFact): Promise<FactOutcome> {
+  const { connection_id, fact } = inbound
+  if (fact.kind !== 'acknowledgement') return { kind: 'ignored', reason: 'not_ours' }
+  const work = await lockFulfillmentOrder(tx, connection_id, fact.document.fulfillment_order)
+  if (work instanceof HubError) return { kind: 'parked', error: work }
+  if (!ANSWERABLE.has(work.state)) return { kind: 'ignored', reason: 'superseded' }
+  const verdict = effectiveVerdict(fact.document.verdict, work)
+  return verdict === 'accepted' ? accept(tx, ctx, inbound, work) : giveBack(tx, ctx, inbound, { work, verdict, answer: fact.document })
+}
+
+const effectiveVerdict = (verdict: Verdict, work: FulfillmentOrderRow): Verdict =>
+  verdict === 'cancelled' && work.cancel_requested_at === null ? 'rejected' : verdict
+
+async function accept(tx: Tx, ctx: CoreContext, inbound: InboundFact, work: FulfillmentOrderRow): Promise<FactOutcome> {
+  const [before] = await tx.query<{ known: boolean }>(
+    `select exists (select 1 from order_facts where order_id = $1 and kind = 'fulfillment_order.accepted' and data ->> 'number' = $2) as known`,
+    [work.order_id, work.number],
+  )
+  if (before?.known === true) return { kind: 'ignored', reason: 'same' }
+  await setState(tx, work.id, 'IN_PROGRESS', ctx.now)
+  await note(tx, ctx, inbound, { work, kind: 'fulfillment_order.accepted', reason: null })
+  return { kind: 'applied', summary: `${work.number} accepted` }
+}
+
+async function giveBack(
+  tx: Tx,
+  ctx: CoreContext,
+  inbound: InboundFact,
+  { work, verdict, answer }: { work: FulfillmentOrderRow; verdict: Verdict; answer: Acknowledgement },
+): Promise<FactOutcome> {
+  await setState(tx, work.id, 'CANCELLED', ctx.now)
+  await note(tx, ctx, inbound, { work, kind: `fulfillment_order.${verdict}`, reason: answer.reason })
+  await releaseFulfillmentOrder(tx, ctx, work.id, inbound.source)
+  await replanOrder(tx, verdict === 'rejected' ? await elsewhere(tx, ctx, work) : ctx, work.order_id, inbound.source)
+  return { kind: 'applied', summary: `${work.number} ${verdict}` }
+}
+
+/**
+ * The choices of the order's connection without the places that have refused its work, so that refused work is not sent to the same
+ * place again at once, to be refused again. What no other place has becomes a shortfall.
+ */
+async function elsewhere(tx: Tx, ctx: CoreContext, work: FulfillmentOrderRow): Promise<CoreContext> {
+  const policy = ctx.policies.get(work.order_connection_id)
+  if (policy === undefined) return ctx
+  const rows = await tx.query<{ location_id: string }>(
+    `select distinct f.location_id from fulfillment_orders f
+     join order_facts t on t.order_id = f.order_id and t.kind = 'fulfillment_order.rejected' and t.data ->> 'number' = f.number
+     where f.order_id = $1`,
+    [work.order_id],
+  )
+  const refused = new Set(rows.map((row) => row.location_id))
+  const serves_from = policy.serves_from.filter((location_id) => !refused.has(location_id))
+  return { ...ctx, policies: new Map([...ctx.policies, [work.order_connection_id, { ...policy, serves_from }]]) }
+}
+
+async function setState(tx: Tx, id: string, state: string, now: Date): Promise<void> {
+  await tx.query('update fulfillment_orders set state = $2, changed_at = $3 where id = $1', [id, state, now])
+}
+
+/** The 3PL's reason is free text: it is kept with the work, not in the timeline, which must not hold words of strangers. */
+async function note(
+  tx: Tx,
+  ctx: CoreContext,
+  { source }: InboundFact,
+  { work, kind, reason }: { work: FulfillmentOrderRow; kind: string; reason: string | null },
+): Promise<void> {
+  if (reason !== null) {
+    await tx.query(
+      `update fulfillment_orders
+       set reasons = reasons || jsonb_build_array(jsonb_build_object('at', $2::timestamptz, 'kind', $3::text, 'text', $4::text))
+       where id = $1`,
+      [work.id, ctx.now, kind, reason],
+    )
+  }
+  await recordTimeline(tx, [{ order_id: work.order_id, kind, at: ctx.now, source, data: { number: work.number } }], ctx.now)
+}

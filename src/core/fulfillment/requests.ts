@@ -1,0 +1,153 @@
+import type { Queryable, Tx } from '../../db/pool.ts'
+import type { CoreContext } from '../context.ts'
+import type { FulfillmentRequest, ShipmentNotice } from '../model/effects.ts'
+import type { Address } from '../model/party.ts'
+import { recordTimeline } from '../orders/timeline.ts'
+import { readPerson } from '../people/people.ts'
+import { noticeLines, type ShippedLine } from './rulesShipment.ts'
+
+/** An outbox row as far as its document is concerned. */
+export interface EffectRef {
+  id: number
+  kind: string
+  reference: Readonly<Record<string, string | number>>
+}
+
+interface RequestRow {
+  id: string
+  number: string
+  order_number: string
+  location_code: string
+  placed_at: Date
+  shipping_method: string | null
+  person_id: string | null
+  lines: FulfillmentRequest['lines']
+}
+
+/**
+ * Reads the work that effects are about, as it is now. Lines are per item and order line and name all units of the work, shipped ones
+ * included, so that a repeated call says the same. Work that is gone or holds nothing is left out. The address leaves the vault only
+ * here; it is null when there is none or the person was erased. Faults: `vault_sealed`.
+ */
+export async function loadFulfillmentRequests(
+  q: Queryable,
+  ctx: Pick<CoreContext, 'vault'>,
+  effects: readonly EffectRef[],
+): Promise<FulfillmentRequest[]> {
+  const rows = await q.query<RequestRow>(
+    `select f.id, f.number, coalesce(o.number, o.external_id) as order_number, coalesce(l.external_code, l.id) as location_code,
+       coalesce(o.placed_at, o.received_at) as placed_at, o.shipping_method, o.person_id, w.lines
+     from fulfillment_orders f
+     join orders o on o.id = f.order_id
+     join locations l on l.id = f.location_id
+     join lateral (
+       select jsonb_agg(jsonb_build_object('sku', g.sku, 'quantity', g.quantity, 'line_reference', g.reference, 'title', g.title)
+                        order by g.line_id, g.sku) as lines
+       from (
+         select i.sku, ol.id as line_id, ol.external_id as reference, ol.title,
+                sum(r.consumed_quantity + case when r.state = 'committed' then r.quantity else 0 end)::int as quantity
+         from reservations r
+         join items i on i.id = r.item_id
+         join order_lines ol on ol.id = r.order_line_id
+         where r.fulfillment_order_id = f.id
+         group by i.sku, ol.id
+       ) g where g.quantity > 0
+     ) w on w.lines is not null
+     where f.id = any($1::uuid[])`,
+    [effects.map((effect) => String(effect.reference['fulfillment_order_id']))],
+  )
+  const work = new Map(rows.map((row) => [row.id, row]))
+  const requests: FulfillmentRequest[] = []
+  for (const { id, kind, reference } of effects) {
+    const row = work.get(String(reference['fulfillment_order_id']))
+    if (row === undefined) continue
+    const action = kind === 'fulfillment.cancel' ? 'cancel' : 'new'
+    const { order_number, location_code, shipping_method, lines } = row
+    requests.push({
+      ...{ outbox_id: id, action, fulfillment_order: row.number, order_number, location_code, shipping_method, lines },
+      placed_at: row.placed_at.toISOString(),
+      // Whom a called-back parcel was meant for is nobody's business any more.
+      ship_to: action === 'new' ? await addressOf(q, ctx, row.person_id) : null,
+    })
+  }
+  return requests
+}
+
+async function addressOf(q: Queryable, { vault }: Pick<CoreContext, 'vault'>, person_id: string | null): Promise<Address | null> {
+  if (person_id === null) return null
+  const person = await readPerson(q, vault, person_id)
+  return person === 'erased' ? null : person.ship_to
+}
+
+/** Work that has reached its 3PL is scheduled until the 3PL takes it on; work that was answered meanwhile is left as it is. */
+export async function markFulfillmentSent(tx: Tx, ctx: Pick<CoreContext, 'now'>, effects: readonly EffectRef[]): Promise<void> {
+  const rows = await tx.query<{ order_id: string; number: string; id: string }>(
+    `update fulfillment_orders set state = 'SCHEDULED', changed_at = $2
+     where id = any($1::uuid[]) and state = 'OPEN' returning id, order_id, number`,
+    [effects.map((effect) => String(effect.reference['fulfillment_order_id'])), ctx.now],
+  )
+  const sourceOf = new Map(effects.map((effect) => [effect.reference['fulfillment_order_id'], `outbox:${effect.id}`]))
+  const facts = rows.map(({ id, order_id, number }) => ({
+    ...{ order_id, kind: 'fulfillment_order.sent', at: ctx.now, source: sourceOf.get(id) ?? `fulfillment_order:${number}` },
+    data: { number },
+  }))
+  await recordTimeline(tx, facts, ctx.now)
+}
+
+interface NoticeRow {
+  id: string
+  order_id: string
+  order_external_id: string
+  order_number: string
+  carrier: string | null
+  tracking_number: string | null
+  tracking_url: string | null
+  shipped_at: Date
+}
+
+/**
+ * Reads the shipments that effects are about, in the units of the order's own lines. A shipment that completes no unit of any line (a
+ * part of a kit) has nothing that a channel could be told and is left out, as is one that does not exist.
+ */
+export async function loadShipmentNotices(
+  q: Queryable,
+  _ctx: Pick<CoreContext, 'vault'>,
+  effects: readonly EffectRef[],
+): Promise<ShipmentNotice[]> {
+  const shipments = await q.query<NoticeRow>(
+    `select s.id, s.order_id, o.external_id as order_external_id, coalesce(o.number, o.external_id) as order_number, s.carrier,
+       s.tracking_number, s.tracking_url, s.shipped_at
+     from shipments s join orders o on o.id = s.order_id where s.id = any($1::uuid[])`,
+    [effects.map((effect) => String(effect.reference['shipment_id']))],
+  )
+  const orderIds = [...new Set(shipments.map((shipment) => shipment.order_id))]
+  const lines = Map.groupBy(await loadShippedLines(q, orderIds), (line) => line.order_id)
+  const order = await q.query<{ id: string; order_id: string }>(
+    'select id, order_id from shipments where order_id = any($1::uuid[]) order by recorded_at, id',
+    [orderIds],
+  )
+  const sequence = Map.groupBy(order, (row) => row.order_id)
+  const byId = new Map(shipments.map((shipment) => [shipment.id, shipment]))
+  return effects.flatMap(({ id, reference }): ShipmentNotice[] => {
+    const shipment = byId.get(String(reference['shipment_id']))
+    if (shipment === undefined) return []
+    const { order_id, id: shipment_id, shipped_at, ...rest } = shipment
+    const shipmentIds = (sequence.get(order_id) ?? []).map((row) => row.id)
+    const notice = noticeLines(lines.get(order_id) ?? [], shipmentIds, shipment_id)
+    return notice.lines.length === 0 ? [] : [{ outbox_id: id, shipment_id, ...rest, shipped_at: shipped_at.toISOString(), ...notice }]
+  })
+}
+
+async function loadShippedLines(q: Queryable, order_ids: readonly string[]): Promise<(ShippedLine & { order_id: string })[]> {
+  return q.query(
+    `select l.order_id, l.external_id as line_external_id, l.channel_sku,
+       case when l.requires_shipping then greatest(0, l.quantity - l.cancelled_quantity) else 0 end as wanted,
+       (select coalesce(jsonb_agg(jsonb_build_object('item_id', c.item_id, 'per_unit', c.per_unit)), '[]')
+        from (select item_id, max(per_unit) as per_unit from reservations
+              where order_line_id = l.id and (state not in ('released', 'expired') or consumed_quantity > 0) group by item_id) c) as components,
+       (select coalesce(jsonb_agg(jsonb_build_object('shipment_id', s.shipment_id, 'item_id', s.item_id, 'quantity', s.quantity)), '[]')
+        from shipment_lines s where s.order_line_id = l.id) as shipped
+     from order_lines l where l.order_id = any($1::uuid[]) order by l.id`,
+    [order_ids],
+  )
+}

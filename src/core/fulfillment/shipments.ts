@@ -1,0 +1,253 @@
+import { addEffects, cancelEffects } from '../../db/outbox.ts'
+import type { Tx } from '../../db/pool.ts'
+import { columns } from '../columns.ts'
+import type { CoreContext, FactOutcome, InboundFact } from '../context.ts'
+import { HubError } from '../errors.ts'
+import { allocateShortfalls } from '../inventory/allocate.ts'
+import { lockStock, moveStock, stockKey, type StockMove } from '../inventory/ledger.ts'
+import type { Shipment } from '../model/shipment.ts'
+import { refreshAxes } from '../orders/axes.ts'
+import { recordTimeline, type TimelineFact } from '../orders/timeline.ts'
+import { matchShipment, packedLines, type Consumption, type PackedLine, type PackedRow, type ShipmentMatch } from './rulesShipment.ts'
+
+export interface FulfillmentOrderRow {
+  id: string
+  number: string
+  order_id: string
+  location_id: string
+  state: string
+  cancel_requested_at: Date | null
+  /** The connection of the order, and the order's lifecycle. */
+  order_connection_id: string
+  lifecycle: string
+}
+
+export const fulfillmentOrderWakeKey = (number: string): string => `fulfillment_order:${number}`
+
+/**
+ * Finds a fulfillment order by the number the 3PL knows it by and locks its order, then itself. A connection can only speak about work
+ * of its own company; anything else is `unknown_fulfillment_order` and wakes when the work appears.
+ */
+export async function lockFulfillmentOrder(tx: Tx, connection_id: string, number: string): Promise<FulfillmentOrderRow | HubError> {
+  const found = await tx.query<{ order_id: string }>(
+    `select f.order_id from fulfillment_orders f
+     join orders o on o.id = f.order_id
+     join connections c on c.id = $2 and c.company_id = o.company_id
+     where f.number = $1`,
+    [number, connection_id],
+  )
+  const orderId = found[0]?.order_id
+  if (orderId === undefined) {
+    return new HubError('unknown_fulfillment_order', `there is no fulfillment order ${number}`, {
+      path: '$.fulfillment_order',
+      wake_key: fulfillmentOrderWakeKey(number),
+    })
+  }
+  await tx.query('select 1 from orders where id = $1 for no key update', [orderId])
+  const [row] = await tx.query<FulfillmentOrderRow>(
+    `select f.id, f.number, f.order_id, f.location_id, f.state, f.cancel_requested_at, o.connection_id as order_connection_id, o.lifecycle
+     from fulfillment_orders f join orders o on o.id = f.order_id
+     where f.number = $1 for no key update of f`,
+    [number],
+  )
+  return row ?? new HubError('unknown_fulfillment_order', `there is no fulfillment order ${number}`)
+}
+
+/**
+ * Applies goods that left: units go from committed to the outside, reservations to consumed, the order's lines rise by the whole units
+ * that are complete, and the channel is told. A part of the work leaves the rest as it is. The same shipment again is a duplicate;
+ * more units than the work holds is `over_shipped`. A shipment of work that was called back is applied as well, for the goods are gone.
+ *
+ * A count that was taken after the goods left, but arrived before this message, has already left them out. Taking them off again
+ * would lose them twice, so the same units come back as `available`.
+ */
+export async function applyShipment(tx: Tx, ctx: CoreContext, inbound: InboundFact): Promise<FactOutcome> {
+  const { connection_id, fact } = inbound
+  if (fact.kind !== 'shipment') return { kind: 'ignored', reason: 'not_ours' }
+  const shipment = fact.document
+  const work = await lockFulfillmentOrder(tx, connection_id, shipment.fulfillment_order)
+  if (work instanceof HubError) return { kind: 'parked', error: work }
+  const known = await tx.query('select 1 from shipments where connection_id = $1 and external_id = $2', [connection_id, shipment.external_id])
+  if (known.length > 0) return { kind: 'ignored', reason: 'duplicate' }
+  const matched = matchShipment(mergeable(shipment), await loadPacked(tx, work.id))
+  if (matched.kind !== 'matched') return { kind: 'parked', error: mismatch(work.number, matched) }
+
+  const { consumed } = matched
+  const shipmentId = ctx.newId()
+  await takeFromStock(tx, ctx, { work, consumed, inbound, shipped_at: new Date(shipment.shipped_at) })
+  await consumeReservations(tx, consumed, ctx.now)
+  const packed = packedLines(consumed)
+  await insertShipment(tx, ctx, { id: shipmentId, connection_id, work, shipment, packed })
+  await raiseShippedQuantities(tx, packed.map((line) => line.order_line_id))
+  const closed = await advanceWork(tx, work, ctx.now)
+  await recordTimeline(tx, timelineOf(inbound, work, shipmentId, shipment, packed), ctx.now)
+  await refreshAxes(tx, [work.order_id], ctx.now)
+  if (closed && work.cancel_requested_at !== null) await cancelEffects(tx, [`fulfillment.cancel:${work.number}`])
+  await tellChannel(tx, ctx, work, shipmentId)
+  const units = packed.reduce((sum, line) => sum + line.quantity, 0)
+  return { kind: 'applied', summary: `shipped ${units} units of ${work.number}` }
+}
+
+/** Lines of zero units say nothing; a shipment that consists of them is still recorded. */
+const mergeable = (shipment: Shipment) => shipment.lines.filter((line) => line.quantity > 0)
+
+async function loadPacked(tx: Tx, fulfillment_order_id: string): Promise<PackedRow[]> {
+  return tx.query<PackedRow>(
+    `select r.id, r.order_line_id, l.external_id as line_external_id, r.item_id, i.sku,
+       case when r.state = 'committed' then r.quantity else 0 end as quantity
+     from reservations r
+     join order_lines l on l.id = r.order_line_id
+     join items i on i.id = r.item_id
+     where r.fulfillment_order_id = $1 order by r.id for no key update of r`,
+    [fulfillment_order_id],
+  )
+}
+
+function mismatch(number: string, match: Exclude<ShipmentMatch, { kind: 'matched' }>): HubError {
+  return match.kind === 'unknown_line'
+    ? new HubError('unknown_order_line', `${number} has no ${match.sku} to be shipped`, { path: `${match.path}.sku` })
+    : new HubError('over_shipped', `${match.over_by} more units of ${match.sku} were shipped than ${number} holds`, {
+        path: `${match.path}.quantity`,
+        hint: 'compare with the fulfillment order; correct the shipment at the 3PL or adjust the stock, then replay',
+      })
+}
+
+interface Taking {
+  work: FulfillmentOrderRow
+  consumed: readonly Consumption[]
+  inbound: InboundFact
+  shipped_at: Date
+}
+
+async function takeFromStock(tx: Tx, ctx: CoreContext, { work, consumed, inbound, shipped_at }: Taking): Promise<void> {
+  const { location_id } = work
+  const units = new Map<number, number>()
+  for (const { row, quantity } of consumed) units.set(row.item_id, (units.get(row.item_id) ?? 0) + quantity)
+  const stock = await lockStock(tx, [...units.keys()].map((item_id) => ({ item_id, location_id })), ctx.now)
+  const recounted: number[] = []
+  const moves = [...units].flatMap(([item_id, quantity]): StockMove[] => {
+    const move = { item_id, location_id, quantity, source: inbound.source, occurred_at: shipped_at }
+    const counted = stock.get(stockKey(item_id, location_id))?.counted_as_of ?? null
+    const gone: StockMove = { ...move, from: 'committed', to: 'outside', reason: 'shipped' }
+    if (counted === null || shipped_at > counted) return [gone]
+    recounted.push(item_id)
+    return [gone, { ...move, from: 'outside', to: 'available', reason: 'counted_already' }]
+  })
+  await moveStock(tx, moves, ctx.now)
+  if (recounted.length > 0) await allocateShortfalls(tx, ctx, recounted)
+}
+
+async function consumeReservations(tx: Tx, consumed: readonly Consumption[], now: Date): Promise<void> {
+  await tx.query(
+    `update reservations r set quantity = r.quantity - c.quantity, consumed_quantity = r.consumed_quantity + c.quantity,
+       state = case when r.quantity = c.quantity then 'consumed' else r.state end, changed_at = $3
+     from (select id, sum(quantity)::int as quantity from unnest($1::bigint[], $2::int[]) as t(id, quantity) group by id) c
+     where r.id = c.id`,
+    [consumed.map(({ row }) => row.id), consumed.map(({ quantity }) => quantity), now],
+  )
+}
+
+interface NewShipment {
+  id: string
+  connection_id: string
+  work: FulfillmentOrderRow
+  shipment: Shipment
+  packed: readonly PackedLine[]
+}
+
+async function insertShipment(tx: Tx, ctx: CoreContext, { id, connection_id, work, shipment, packed }: NewShipment): Promise<void> {
+  const { external_id, carrier, tracking_number, tracking_url, shipped_at } = shipment
+  await tx.query(
+    `insert into shipments (id, connection_id, external_id, fulfillment_order_id, order_id, carrier, tracking_number, tracking_url,
+       shipped_at, recorded_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+    [id, connection_id, external_id, work.id, work.order_id, carrier, tracking_number, tracking_url, shipped_at, ctx.now],
+  )
+  await tx.query(
+    `insert into shipment_lines (shipment_id, order_line_id, item_id, quantity, lot)
+     select $1, t.* from unnest($2::bigint[], $3::bigint[], $4::int[], $5::text[]) as t`,
+    [id, ...columns(packed, ['order_line_id', 'item_id', 'quantity', 'lot'])],
+  )
+}
+
+/** A unit of a line is shipped when all its components are: the scarcest component tells how many. */
+async function raiseShippedQuantities(tx: Tx, order_line_ids: readonly number[]): Promise<void> {
+  await tx.query(
+    `update order_lines l set shipped_quantity = s.units
+     from (select order_line_id, min(units)::int as units
+           from (select order_line_id, item_id, sum(consumed_quantity) / max(per_unit) as units
+                 from reservations
+                 where order_line_id = any($1::bigint[]) and (state not in ('released', 'expired') or consumed_quantity > 0)
+                 group by 1, 2) per_item
+           group by 1) s
+     where l.id = s.order_line_id and l.shipped_quantity <> s.units`,
+    [order_line_ids],
+  )
+}
+
+/** Work without units left is closed. Returns whether it is. */
+async function advanceWork(tx: Tx, work: FulfillmentOrderRow, now: Date): Promise<boolean> {
+  const [row] = await tx.query<{ state: string }>(
+    `update fulfillment_orders f set changed_at = $2,
+       state = case when exists (select 1 from reservations r where r.fulfillment_order_id = f.id and r.state = 'committed' and r.quantity > 0)
+               then 'IN_PROGRESS' else 'CLOSED' end
+     where f.id = $1 returning f.state`,
+    [work.id, now],
+  )
+  return row?.state === 'CLOSED'
+}
+
+function timelineOf(
+  inbound: InboundFact,
+  work: FulfillmentOrderRow,
+  shipment_id: string,
+  shipment: Shipment,
+  packed: readonly PackedLine[],
+): TimelineFact[] {
+  const at = new Date(shipment.shipped_at)
+  const units = packed.reduce((sum, line) => sum + line.quantity, 0)
+  const fact = (kind: string): TimelineFact => ({
+    ...{ order_id: work.order_id, kind, at, source: inbound.source },
+    data: { shipment_id, number: work.number, units, carrier: shipment.carrier, tracking_number: shipment.tracking_number },
+  })
+  const wasCalledBack = work.cancel_requested_at !== null || work.lifecycle === 'cancelled'
+  return [fact('shipment.recorded'), ...(wasCalledBack ? [fact('shipment.after_cancel')] : [])]
+}
+
+/** A channel that has cancelled the order takes no shipment for it; the timeline says what happened. */
+async function tellChannel(tx: Tx, ctx: CoreContext, work: FulfillmentOrderRow, shipment_id: string): Promise<void> {
+  const connection_id = work.order_connection_id
+  if (work.lifecycle === 'cancelled' || ctx.policies.get(connection_id)?.takes_shipment_notices !== true) return
+  const key = `shipment.send:${shipment_id}`
+  const reference = { shipment_id }
+  await addEffects(tx, [{ connection_id, kind: 'shipment.send', key, reference, order_id: work.order_id, not_before: ctx.now }], ctx.now)
+}
+
+/**
+ * Records one scan. Scans are a set: the same one again is a duplicate, and a late one takes its place by its own time. The order's
+ * timeline names it where the tracking number is that of a shipment of the same company.
+ */
+export async function applyTrackingEvent(tx: Tx, ctx: CoreContext, inbound: InboundFact): Promise<FactOutcome> {
+  const { connection_id, source, fact } = inbound
+  if (fact.kind !== 'tracking_event') return { kind: 'ignored', reason: 'not_ours' }
+  const { tracking_number, carrier, code, status, at, place } = fact.document
+  const inserted = await tx.query(
+    `insert into tracking_events (connection_id, tracking_number, carrier, code, status, at, place, recorded_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (connection_id, tracking_number, code, at) do nothing returning id`,
+    [connection_id, tracking_number, carrier, code, status, at, place, ctx.now],
+  )
+  if (inserted.length === 0) return { kind: 'ignored', reason: 'duplicate' }
+  const orders = await tx.query<{ order_id: string; shipment_id: string }>(
+    `select s.order_id, s.id as shipment_id from shipments s
+     join orders o on o.id = s.order_id
+     join connections c on c.id = $2 and c.company_id = o.company_id
+     where s.tracking_number = $1`,
+    [tracking_number, connection_id],
+  )
+  const facts = orders.map(({ order_id, shipment_id }) => ({
+    ...{ order_id, kind: 'shipment.tracked', at: new Date(at), source },
+    data: { shipment_id, tracking_number, status, code },
+  }))
+  await recordTimeline(tx, facts, ctx.now)
+  return { kind: 'applied', summary: `tracking ${status}` }
+}

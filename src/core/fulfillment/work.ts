@@ -1,0 +1,156 @@
+import { addEffects, cancelEffects, holdEffects, type NewEffect } from '../../db/outbox.ts'
+import type { Tx } from '../../db/pool.ts'
+import { columns } from '../columns.ts'
+import type { CoreContext } from '../context.ts'
+import type { WorkState } from '../inventory/rulesChange.ts'
+import type { TimelineFact } from '../orders/timeline.ts'
+
+/** A fulfillment order that still counts: not closed and not cancelled. */
+export interface Work {
+  id: string
+  number: string
+  order_id: string
+  location_id: string
+  connection_id: string | null
+  state: WorkState
+}
+
+export interface WorkWanted {
+  order_id: string
+  location_id: string
+  /** The order's own connection: its policy sets the grace before work leaves. */
+  connection_id: string
+}
+
+export const workKey = (order_id: string, location_id: string): string => `${order_id}@${location_id}`
+const newKey = (number: string): string => `fulfillment.new:${number}`
+const cancelKey = (number: string): string => `fulfillment.cancel:${number}`
+
+const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
+
+/** A number that a 3PL can print and read out: the last 60 bits of the id in Crockford's base 32, which has no I, L, O or U. */
+export function fulfillmentNumber(id: string): string {
+  let rest = BigInt(`0x${id.replaceAll('-', '').slice(-15)}`)
+  let text = ''
+  for (let digit = 0; digit < 12; digit += 1, rest >>= 5n) text = (CROCKFORD[Number(rest & 31n)] ?? '') + text
+  return `FO-${text}`
+}
+
+/** The work of these orders. What has not left yet is locked, so that it cannot leave while it is changed. */
+export async function loadWork(tx: Tx, order_ids: readonly string[]): Promise<Map<string, Work>> {
+  const rows = await tx.query<Omit<Work, 'state'> & { called_back: boolean; untouched: boolean }>(
+    `select id, number, order_id, location_id, connection_id, cancel_requested_at is not null as called_back, state = 'OPEN' as untouched
+     from fulfillment_orders where order_id = any($1::uuid[]) and state not in ('CLOSED', 'CANCELLED') order by number`,
+    [order_ids],
+  )
+  const effects = await holdEffects(
+    tx,
+    rows.map((row) => newKey(row.number)),
+  )
+  return new Map(
+    rows.map(({ called_back, untouched, ...row }) => {
+      const left = !untouched || effects.get(newKey(row.number)) === 'left'
+      return [row.id, { ...row, state: called_back ? 'cancelling' : left ? 'sent' : 'open' }]
+    }),
+  )
+}
+
+/**
+ * One fulfillment order per (order, location) takes all units that become committed there until it is sent. Returns the ids by
+ * `workKey`; new work gets its effect and its line in the timeline.
+ */
+export async function openWork(
+  tx: Tx,
+  ctx: CoreContext,
+  wanted: readonly WorkWanted[],
+  existing: ReadonlyMap<string, Work>,
+  sourceOf: (order_id: string) => string,
+): Promise<{ ids: Map<string, string>; timeline: TimelineFact[] }> {
+  const ids = new Map<string, string>()
+  for (const work of existing.values()) if (work.state === 'open') ids.set(workKey(work.order_id, work.location_id), work.id)
+  const missing = [...new Map(wanted.map((want) => [workKey(want.order_id, want.location_id), want]))].filter(([key]) => !ids.has(key))
+  if (missing.length === 0) return { ids, timeline: [] }
+  const carriers = await locationConnections(tx, missing.map(([, want]) => want.location_id))
+  const made = missing.map(([key, want]) => {
+    const id = ctx.newId()
+    ids.set(key, id)
+    return { id, number: fulfillmentNumber(id), ...want, carrier: carriers.get(want.location_id) ?? null }
+  })
+  await tx.query(
+    `insert into fulfillment_orders (id, number, order_id, location_id, connection_id, created_at, changed_at)
+     select n.*, $6, $6 from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[]) as n`,
+    [...columns(made, ['id', 'number', 'order_id', 'location_id', 'carrier']), ctx.now],
+  )
+  await addEffects(tx, made.flatMap((work) => newEffect(ctx, work)), ctx.now)
+  const timeline = made.map((work) => ({
+    order_id: work.order_id,
+    kind: 'fulfillment_order.created',
+    at: ctx.now,
+    source: sourceOf(work.order_id),
+    data: { number: work.number, location_id: work.location_id },
+  }))
+  return { ids, timeline }
+}
+
+async function locationConnections(tx: Tx, location_ids: readonly string[]): Promise<Map<string, string | null>> {
+  const rows = await tx.query<{ id: string; connection_id: string | null }>(
+    'select id, connection_id from locations where id = any($1::text[])',
+    [[...new Set(location_ids)]],
+  )
+  return new Map(rows.map((row) => [row.id, row.connection_id]))
+}
+
+/** A location without a connection that takes work is served by hand: its work is shown, not sent. */
+function newEffect(
+  ctx: CoreContext,
+  work: { id: string; number: string; order_id: string; connection_id: string; carrier: string | null },
+): NewEffect[] {
+  if (work.carrier === null || ctx.policies.get(work.carrier)?.takes_fulfillment_orders !== true) return []
+  const graceSeconds = ctx.policies.get(work.connection_id)?.release_after_seconds ?? 0
+  return [
+    {
+      connection_id: work.carrier,
+      kind: 'fulfillment.new',
+      key: newKey(work.number),
+      reference: { fulfillment_order_id: work.id },
+      order_id: work.order_id,
+      not_before: new Date(ctx.now.getTime() + graceSeconds * 1000),
+    },
+  ]
+}
+
+/** Work that never left and holds nothing any more. */
+export async function dropWork(tx: Tx, works: readonly Work[], now: Date): Promise<void> {
+  if (works.length === 0) return
+  await cancelEffects(
+    tx,
+    works.map((work) => newKey(work.number)),
+  )
+  await tx.query(`update fulfillment_orders set state = 'CANCELLED', changed_at = $2 where id = any($1::uuid[])`, [
+    works.map((work) => work.id),
+    now,
+  ])
+}
+
+/** Work that has left is asked back. Its units stay committed until the answer comes. */
+export async function callBackWork(tx: Tx, ctx: CoreContext, works: readonly Work[], sourceOf: (order_id: string) => string): Promise<TimelineFact[]> {
+  if (works.length === 0) return []
+  await tx.query(
+    `update fulfillment_orders set cancel_requested_at = $2, changed_at = $2 where id = any($1::uuid[]) and cancel_requested_at is null`,
+    [works.map((work) => work.id), ctx.now],
+  )
+  const effects = works.flatMap((work): NewEffect[] => {
+    if (work.connection_id === null || ctx.policies.get(work.connection_id)?.takes_fulfillment_orders !== true) return []
+    const reference = { fulfillment_order_id: work.id }
+    const key = cancelKey(work.number)
+    return [{ connection_id: work.connection_id, kind: 'fulfillment.cancel', key, reference, order_id: work.order_id, not_before: ctx.now }]
+  })
+  await addEffects(tx, effects, ctx.now)
+  return works.map((work) => ({
+    order_id: work.order_id,
+    kind: 'fulfillment_order.cancel_requested',
+    at: ctx.now,
+    source: sourceOf(work.order_id),
+    data: { number: work.number },
+  }))
+}

@@ -1,0 +1,62 @@
+import type { Tx } from '../../db/pool.ts'
+import type { CoreContext, FactOutcome, InboundFact } from '../context.ts'
+import type { StockChange, StockState } from '../model/stock.ts'
+import { allocateShortfalls } from './allocate.ts'
+import { lockStock, moveStock, stockKey } from './ledger.ts'
+import { resolveNames, unknownLocation, unknownSku } from './places.ts'
+import { shortenPromises } from './shorten.ts'
+
+type End = 'outside' | StockState
+
+/**
+ * Between which places the units of each kind of change move. `signed`: a negative delta is the way back. The others say themselves
+ * which way they go, whatever sign their reporter gives them.
+ */
+const MOVEMENTS: Readonly<Record<StockChange['reason'], { from: End; to: End; signed: boolean }>> = {
+  received: { from: 'outside', to: 'available', signed: true },
+  adjusted: { from: 'outside', to: 'available', signed: true },
+  returned: { from: 'outside', to: 'available', signed: true },
+  found: { from: 'outside', to: 'available', signed: false },
+  lost: { from: 'available', to: 'outside', signed: false },
+  damaged: { from: 'available', to: 'damaged', signed: false },
+}
+
+/**
+ * Applies one movement that somebody else made. A change that happened at or before the last count of its item and place is in that
+ * count already (`superseded`). Where more is taken than is available, promises are broken as after a count; no counter goes below
+ * zero. The same message is applied once because the inbox holds it once.
+ */
+export async function applyStockChange(tx: Tx, ctx: CoreContext, inbound: InboundFact): Promise<FactOutcome> {
+  const { connection_id, source, fact } = inbound
+  if (fact.kind !== 'stock_change') return { kind: 'ignored', reason: 'not_ours' }
+  const { location_code, sku, delta, reason, at } = fact.document
+  const names = await resolveNames(tx, [{ connection_id, location_code, skus: [sku] }])
+  const location_id = names.location(connection_id, location_code)
+  if (location_id === undefined) return { kind: 'parked', error: unknownLocation(connection_id, location_code) }
+  const item_id = names.item(connection_id, sku)
+  if (item_id === undefined) return { kind: 'parked', error: unknownSku(names.company(connection_id) ?? '', sku, '$.sku') }
+  if (delta === 0) return { kind: 'ignored', reason: 'same' }
+
+  const stock = await lockStock(tx, [{ item_id, location_id }], ctx.now)
+  const row = stock.get(stockKey(item_id, location_id))
+  const occurred_at = new Date(at)
+  if (row === undefined || (row.counted_as_of !== null && occurred_at <= row.counted_as_of)) return { kind: 'ignored', reason: 'superseded' }
+  const { from, to } = direction(reason, delta)
+  const wanted = Math.abs(delta)
+  if (from === 'available') {
+    const units = wanted - row.available
+    await shortenPromises(tx, ctx, [{ item_id, location_id, units, source, occurred_at }], stock)
+  }
+  const quantity = from === 'outside' ? wanted : Math.min(wanted, row[from])
+  if (quantity > 0) {
+    await moveStock(tx, [{ item_id, location_id, from, to, quantity, reason, source, occurred_at }], ctx.now)
+    await allocateShortfalls(tx, ctx, [item_id])
+  }
+  const missing = quantity < wanted ? `, ${wanted - quantity} more were reported than are here` : ''
+  return { kind: 'applied', summary: `${reason} ${quantity}${missing}` }
+}
+
+function direction(reason: StockChange['reason'], delta: number): { from: End; to: End } {
+  const { from, to, signed } = MOVEMENTS[reason]
+  return signed && delta < 0 ? { from: to, to: from } : { from, to }
+}

@@ -1,0 +1,107 @@
+import type { Component, LineDemand } from './rules.ts'
+
+/** A reservation row that still counts: units held, committed or missing, and what of it was shipped. */
+export interface LiveReservation {
+  id: number
+  order_id: string
+  line_id: number
+  item_id: number
+  location_id: string | null
+  per_unit: number
+  quantity: number
+  consumed_quantity: number
+  state: 'held' | 'committed' | 'consumed' | 'shortfall'
+  fulfillment_order_id: string | null
+}
+
+/** What one order line asks of stock now. `components` are the listing's; rows that exist keep the ones they were made with. */
+export interface LineTarget {
+  line_id: number
+  units: number
+  components: readonly Component[]
+}
+
+/** How far the work on a fulfillment order has gone: `open` has not left the house, `sent` has, `cancelling` was called back. */
+export type WorkState = 'open' | 'sent' | 'cancelling'
+
+export interface DemandChange {
+  /** Units that need stock, those that were missing before included. */
+  needs: LineDemand[]
+  releases: { reservation: LiveReservation; quantity: number }[]
+  /** Work that has left and holds more than is wanted: it has to be called back, and planned anew once that is answered. */
+  call_back: string[]
+}
+
+/**
+ * Compares what lines ask for with what is reserved. Units are given back where it costs least: held, then committed without work, then
+ * work that has not been sent. Units in work that was sent stay committed until the answer to its cancellation; until then they count
+ * as served, so that they are never promised twice.
+ */
+export function planChange(
+  targets: readonly LineTarget[],
+  live: readonly LiveReservation[],
+  workState: (fulfillment_order_id: string) => WorkState,
+): DemandChange {
+  const change: DemandChange = { needs: [], releases: [], call_back: [] }
+  const calledBack = new Set<string>()
+  const byLine = Map.groupBy(live, (row) => row.line_id)
+  for (const target of targets) {
+    const rows = byLine.get(target.line_id) ?? []
+    const components = componentsOf(rows, target)
+    const covered = components.map((component) => coveredUnits(rows, component))
+    change.needs.push(...missing(target, components, covered))
+    for (const component of components) release(change, calledBack, { rows, component, units: target.units, workState })
+  }
+  change.call_back = [...calledBack]
+  return change
+}
+
+function componentsOf(rows: readonly LiveReservation[], target: LineTarget): readonly Component[] {
+  if (rows.length === 0) return target.units === 0 ? [] : target.components
+  const made = new Map(rows.map((row) => [row.item_id, { item_id: row.item_id, per_unit: row.per_unit }]))
+  return [...made.values()].sort((a, b) => a.item_id - b.item_id)
+}
+
+function coveredUnits(rows: readonly LiveReservation[], { item_id, per_unit }: Component): number {
+  const own = rows.filter((row) => row.item_id === item_id)
+  const total = own.reduce((sum, row) => sum + row.consumed_quantity + (row.state === 'shortfall' ? 0 : row.quantity), 0)
+  return Math.floor(total / per_unit)
+}
+
+/** Whole units of the line first; a component that lags behind the others (lost, say) is asked for by itself. */
+function missing(target: LineTarget, components: readonly Component[], covered: readonly number[]): LineDemand[] {
+  if (components.length === 0) return []
+  const most = Math.min(target.units, Math.max(...covered))
+  const needs: LineDemand[] = []
+  if (target.units > most) needs.push({ line_id: target.line_id, units: target.units - most, components })
+  for (const [index, component] of components.entries()) {
+    const lag = most - (covered[index] ?? 0)
+    if (lag > 0) needs.push({ line_id: target.line_id, units: lag, components: [component] })
+  }
+  return needs
+}
+
+interface Surplus {
+  rows: readonly LiveReservation[]
+  component: Component
+  units: number
+  workState: (fulfillment_order_id: string) => WorkState
+}
+
+function release(change: DemandChange, calledBack: Set<string>, { rows, component, units, workState }: Surplus): void {
+  const own = rows.filter((row) => row.item_id === component.item_id && row.state !== 'shortfall')
+  const total = own.reduce((sum, row) => sum + row.consumed_quantity + row.quantity, 0)
+  let surplus = total - units * component.per_unit
+  const work = (row: LiveReservation): WorkState | null => (row.fulfillment_order_id === null ? null : workState(row.fulfillment_order_id))
+  const rank = (row: LiveReservation): number =>
+    row.state === 'held' ? 0 : work(row) === null ? 1 : { open: 2, cancelling: 3, sent: 4 }[work(row) ?? 'open']
+  for (const row of own.toSorted((a, b) => rank(a) - rank(b) || b.id - a.id)) {
+    if (surplus <= 0) return
+    const quantity = Math.min(surplus, row.quantity)
+    if (quantity === 0) continue
+    surplus -= quantity
+    const id = row.fulfillment_order_id
+    if (id === null || workState(id) === 'open') change.releases.push({ reservation: row, quantity })
+    else if (workState(id) === 'sent') calledBack.add(id)
+  }
+}

@@ -1,0 +1,265 @@
+import type { Tx } from '../../db/pool.ts'
+import type { CoreContext, FactOutcome } from '../context.ts'
+import { HubError } from '../errors.ts'
+import { bookedOrder } from '../inventory/reserve.ts'
+import type { Component } from '../inventory/rules.ts'
+import { wakeParked } from '../inventory/wake.ts'
+import { keepPeople, personKey } from '../people/people.ts'
+import { orderWakeKey, sortArrivals, type Arrival, type InboundOrder } from './arrivals.ts'
+import { linkPayments, unlinkedPayments } from './payments.ts'
+import { lineRows, orderRow } from './pictures.ts'
+import { keepRefunds, recountCancelled } from './refunds.ts'
+import type { ResolvedListing } from './resolve.ts'
+import { diffLines } from './rules.ts'
+import { settleOrders, soldByListing, summary, type ChangedOrder } from './settle.ts'
+import {
+  dropLines,
+  insertOrders,
+  loadLines,
+  putLines,
+  rememberRepeats,
+  updateOrders,
+  type LineRow,
+  type OrderRow,
+  type StoredLine,
+  type StoredOrder,
+} from './sql.ts'
+import type { TimelineFact } from './timeline.ts'
+
+/** An arrival and the rows it becomes. */
+interface Made {
+  arrival: Arrival
+  row: OrderRow
+  lines: LineRow[]
+}
+
+/**
+ * Applies a batch of order pictures: newest wins, one decision about stock for all of them, a fixed number of statements whatever the
+ * size of the batch. The outcomes are parallel to the pictures.
+ */
+export async function applyOrders(tx: Tx, ctx: CoreContext, inbound: readonly InboundOrder[]): Promise<FactOutcome[]> {
+  const outcomes: FactOutcome[] = []
+  const { due, listings } = await sortArrivals(tx, ctx, inbound, outcomes)
+  if (due.length === 0) return outcomes
+  const made = await make(tx, ctx, due, listings)
+  const stored = await store(tx, ctx, made)
+  const timeline = stored.changed.flatMap((one) => one.timeline)
+  await keepRefundsOf(tx, ctx, stored.changed)
+  const paid = await linkPaymentsOf(tx, stored.changed)
+  const components = new Map<number, readonly Component[]>()
+  for (const { listing_id, components: own } of listings.values()) components.set(listing_id, own)
+  const settled = await settleOrders(
+    tx,
+    ctx,
+    stored.changed.map(({ changed }) => ({ ...changed, paid: changed.fresh === null || paid.has(changed.order.id) })),
+    timeline,
+    components,
+  )
+  await wake(tx, ctx, stored.changed)
+  await rememberRepeats(tx, supersededBy(stored.changed, inbound))
+  for (const { made: own, changed } of stored.changed) {
+    outcomes[own.arrival.index] = { kind: 'applied', summary: summary(own.row.number, changed.order.id, settled) }
+  }
+  await applyLost(tx, ctx, stored.lost, outcomes)
+  return outcomes
+}
+
+async function make(
+  tx: Tx,
+  ctx: CoreContext,
+  due: readonly Arrival[],
+  listings: ReadonlyMap<string, ResolvedListing>,
+): Promise<Made[]> {
+  const people = await keepPeople(
+    tx,
+    ctx,
+    due.map(({ connection_id, order, known }) => ({
+      connection_id,
+      order_external_id: order.external_id,
+      person_id: known?.person_id ?? null,
+      buyer: order.buyer,
+      ship_to: order.ship_to,
+      bill_to: order.bill_to,
+    })),
+  )
+  return due.map((arrival) => {
+    const { connection_id, order, known, source } = arrival
+    const id = known?.id ?? ctx.newId()
+    const lines = lineRows(arrival, id, listings)
+    const person_id = people.get(personKey({ connection_id, order_external_id: order.external_id })) ?? null
+    const { promise } = bookedOrder(ctx, { id, connection_id, payment_state: order.payment_state, source })
+    return { arrival, lines, row: orderRow(arrival, { id, person_id, lines, promise }) }
+  })
+}
+
+interface Stored {
+  made: Made
+  changed: ChangedOrder
+  timeline: TimelineFact[]
+}
+
+/** Writes orders and lines. `lost` are orders that another transaction wrote first: they are no longer new. */
+async function store(tx: Tx, ctx: CoreContext, made: readonly Made[]): Promise<{ changed: Stored[]; lost: Made[] }> {
+  const fresh = made.filter(({ arrival }) => arrival.known === null)
+  const written = await insertOrders(
+    tx,
+    fresh.map(({ row }) => row),
+    ctx.now,
+  )
+  const own = fresh.filter(({ row }) => written.has(row.id))
+  const lines = await putLines(
+    tx,
+    own.flatMap((one) => one.lines),
+  )
+  const linesOf = Map.groupBy(lines, (line) => line.order_id)
+  const changed = [
+    ...own.map((one) => storedFresh(ctx, one, linesOf.get(one.row.id) ?? [])),
+    ...(await storeKnown(
+      tx,
+      ctx,
+      made.filter(({ arrival }) => arrival.known !== null),
+    )),
+  ]
+  return { changed, lost: fresh.filter(({ row }) => !written.has(row.id)) }
+}
+
+function storedFresh(ctx: CoreContext, made: Made, lines: readonly StoredLine[]): Stored {
+  const { row, arrival } = made
+  const order = keptOrder(ctx, row, null)
+  return {
+    made,
+    changed: { order, source: arrival.source, sold_before: new Map(), fresh: { lines, reservation_state: row.reservation_state }, paid: false },
+    timeline: [received(made)],
+  }
+}
+
+function received({ row, arrival, lines }: Made): TimelineFact {
+  const units = lines.reduce((sum, line) => sum + line.quantity, 0)
+  return { order_id: row.id, kind: 'order.received', at: new Date(row.placed_at), source: arrival.source, data: { lines: lines.length, units } }
+}
+
+/** The order as it is now; what the picture does not carry is as it was. */
+function keptOrder(ctx: CoreContext, row: OrderRow, known: StoredOrder | null): StoredOrder {
+  return {
+    id: row.id,
+    connection_id: row.connection_id,
+    external_id: row.external_id,
+    number: row.number,
+    version_updated_at: new Date(row.version_updated_at),
+    version_observed_at: new Date(row.version_observed_at),
+    content_sha256: row.content_sha256,
+    picture_lifecycle: row.picture_lifecycle,
+    tombstone_updated_at: known?.tombstone_updated_at ?? null,
+    tombstone_observed_at: known?.tombstone_observed_at ?? null,
+    placed_at: new Date(row.placed_at),
+    received_at: known?.received_at ?? ctx.now,
+    lifecycle: row.lifecycle,
+    payment_state: known?.payment_state ?? row.payment_state,
+    is_test: row.is_test,
+    person_id: row.person_id,
+  }
+}
+
+async function storeKnown(tx: Tx, ctx: CoreContext, made: readonly Made[]): Promise<Stored[]> {
+  if (made.length === 0) return []
+  const before = Map.groupBy(
+    await loadLines(
+      tx,
+      made.map(({ row }) => row.id),
+    ),
+    (line) => line.order_id,
+  )
+  await updateOrders(
+    tx,
+    made.map(({ row }) => row),
+    ctx.now,
+  )
+  await putLines(
+    tx,
+    made.flatMap((one) => one.lines),
+  )
+  const diffs = made.map((one) => ({ one, diff: diffLines(before.get(one.row.id) ?? [], one.lines) }))
+  await dropLines(
+    tx,
+    diffs.flatMap(({ diff }) => diff.removed.map((line) => line.id)),
+  )
+  return diffs.map(({ one, diff }) => storedKnown(ctx, one, before.get(one.row.id) ?? [], diff))
+}
+
+function storedKnown(
+  ctx: CoreContext,
+  made: Made,
+  before: readonly StoredLine[],
+  diff: { added: readonly LineRow[]; kept: readonly { known: StoredLine; shown: LineRow }[]; removed: readonly StoredLine[] },
+): Stored {
+  const { arrival, row } = made
+  const { known, source } = arrival
+  if (known === null) throw new HubError('invariant_broken', 'an order that is new was taken for a known one')
+  const changed: ChangedOrder = {
+    order: keptOrder(ctx, row, known),
+    source,
+    sold_before: soldByListing(known, before),
+    fresh: null,
+    paid: true,
+  }
+  const quantities = [
+    ...diff.added.map((line) => ({ line: line.external_id, from: 0, to: line.quantity })),
+    ...diff.kept.flatMap(({ known: was, shown }) =>
+      was.quantity === shown.quantity ? [] : [{ line: was.external_id, from: was.quantity, to: shown.quantity }],
+    ),
+    ...diff.removed.map((line) => ({ line: line.external_id, from: line.quantity, to: 0 })),
+  ]
+  const at = new Date(row.version_updated_at)
+  const over = row.lifecycle === 'cancelled' && known.lifecycle !== 'cancelled'
+  const cancelled: TimelineFact[] = over ? [{ order_id: row.id, kind: 'order.cancelled', at, source, data: {} }] : []
+  const news =
+    known.content_sha256 === null ? received(made) : { order_id: row.id, kind: 'order.updated', at, source, data: { lines: quantities } }
+  return { made, changed, timeline: [news, ...cancelled] }
+}
+
+/** Refunds inside pictures. For an order that was known before, units are counted anew: a refund may have named a line before it came. */
+async function keepRefundsOf(tx: Tx, ctx: CoreContext, stored: readonly Stored[]): Promise<void> {
+  const refunds = stored.flatMap(({ made: { arrival, row } }) =>
+    arrival.order.refunds.map((refund) => ({ connection_id: row.connection_id, order_id: row.id, refund })),
+  )
+  await keepRefunds(tx, refunds, ctx.now)
+  await recountCancelled(
+    tx,
+    stored.flatMap(({ changed }) => (changed.fresh === null ? [changed.order.id] : [])),
+  )
+}
+
+async function linkPaymentsOf(tx: Tx, stored: readonly Stored[]): Promise<Set<string>> {
+  const orders = stored.map(({ made: { arrival } }) => arrival.order)
+  return linkPayments(tx, await unlinkedPayments(tx, orders))
+}
+
+async function wake(tx: Tx, ctx: CoreContext, stored: readonly Stored[]): Promise<void> {
+  const first = stored.filter(({ made: { arrival } }) => arrival.known === null || arrival.known.content_sha256 === null)
+  const keys = first.map(({ made: { row } }) => orderWakeKey(row.connection_id, row.external_id))
+  await wakeParked(tx, keys, ctx.now)
+}
+
+function supersededBy(stored: readonly Stored[], inbound: readonly InboundOrder[]): { order_id: string; source: string }[] {
+  return stored.flatMap(({ made: { arrival, row } }) =>
+    arrival.superseded.flatMap((index) => {
+      const source = inbound[index]?.source
+      return source === undefined ? [] : [{ order_id: row.id, source }]
+    }),
+  )
+}
+
+/** Their people were sealed for orders that do not exist; they are sealed again for the ones that do. */
+async function applyLost(tx: Tx, ctx: CoreContext, lost: readonly Made[], outcomes: FactOutcome[]): Promise<void> {
+  if (lost.length === 0) return
+  await tx.query('delete from people where id = any($1::uuid[])', [lost.flatMap(({ row }) => row.person_id ?? [])])
+  const again = await applyOrders(
+    tx,
+    ctx,
+    lost.map(({ arrival: { connection_id, source, order } }) => ({ connection_id, source, order })),
+  )
+  for (const [position, { arrival }] of lost.entries()) {
+    const outcome = again[position]
+    if (outcome !== undefined) outcomes[arrival.index] = outcome
+  }
+}

@@ -1,0 +1,109 @@
+import { isUuid, pageOf, pageQuery, plainRows, type Keyset, type Page, type PageRequest } from '../../db/page.ts'
+import type { Queryable } from '../../db/pool.ts'
+import { HubError } from '../errors.ts'
+
+export interface SettlementFilter extends PageRequest {
+  connection?: string | undefined
+  status?: string | undefined
+  /** `broken`: the lines do not add up to the payout, or some of them belong to nothing we know. */
+  matching?: 'whole' | 'broken' | undefined
+}
+
+export interface SettlementRow {
+  id: string
+  connection_id: string
+  external_id: string
+  status: string
+  currency: string
+  payout_minor: number
+  gross_minor: number
+  fee_minor: number
+  net_minor: number
+  difference_minor: number
+  unmatched_lines: number
+  created_at: string
+  arrival_at: string | null
+  bank_reference: string | null
+  recorded_at: string
+}
+
+const UNMATCHED = `(select count(*)::int from settlement_lines l where l.settlement_id = s.id and l.match_state = 'unmatched')`
+const COLUMNS = `
+  s.id, s.connection_id, s.external_id, s.status, s.currency, s.payout_minor, s.gross_minor, s.fee_minor, s.net_minor, s.difference_minor,
+  ${UNMATCHED} as unmatched_lines, s.created_at, s.arrival_at, s.bank_reference, s.recorded_at`
+
+/** Ids are UUID version 7, which sort by the time they were made: no other column is needed for a stable order. */
+const KEYSET: Keyset<SettlementRow> = { kinds: ['uuid'], after: 's.id < ?::uuid', keyOf: (row) => [row.id] }
+
+const IS_BROKEN = `(s.difference_minor <> 0 or exists (select 1 from settlement_lines l where l.settlement_id = s.id and l.match_state = 'unmatched'))`
+const MATCHINGS = { broken: IS_BROKEN, whole: `not ${IS_BROKEN}` } as const
+
+/** Payouts, the last recorded first. */
+export async function listSettlements(q: Queryable, filter: SettlementFilter): Promise<Page<SettlementRow>> {
+  const { where, params, fetch } = pageQuery(filter, KEYSET, [
+    ['s.connection_id = ?', filter.connection],
+    ['s.status = ?', filter.status],
+    ...(filter.matching === undefined ? [] : [[MATCHINGS[filter.matching]] as const]),
+  ])
+  const rows = await q.query<SettlementRow>(`select ${COLUMNS} from settlements s${where} order by s.id desc limit ${fetch}`, params)
+  return pageOf(filter, KEYSET, rows)
+}
+
+export interface SettlementLineRow {
+  id: number
+  external_id: string
+  kind: string
+  vendor_type: string
+  at: string
+  currency: string
+  gross_minor: number
+  fee_minor: number
+  net_minor: number
+  order_id: string | null
+  order_external_id: string | null
+  order_number: string | null
+  payment_id: number | null
+  match_state: string
+  match_reason: string | null
+}
+
+export interface SettlementShown extends SettlementRow {
+  /** What the payout is made of, kind by kind; the nets add up to `net_minor`. */
+  bridge: { kind: string; lines: number; gross_minor: number; fee_minor: number; net_minor: number }[]
+  lines: Page<SettlementLineRow>
+}
+
+const LINES_KEYSET: Keyset<SettlementLineRow> = { kinds: ['integer'], after: 'id > ?::bigint', keyOf: (row) => [row.id] }
+
+export interface SettlementLineFilter extends PageRequest {
+  match_state?: string | undefined
+}
+
+/** One payout, its bridge and a page of its lines. `id`: the hub's id, or the gateway's own. Faults: `not_found`, `conflict`. */
+export async function showSettlement(q: Queryable, id: string, filter: SettlementLineFilter = {}): Promise<SettlementShown> {
+  const condition = isUuid(id) ? 's.id = $1::uuid' : 's.external_id = $1'
+  const [found, ...others] = await q.query<SettlementRow>(`select ${COLUMNS} from settlements s where ${condition} limit 2`, [id])
+  if (found === undefined) throw new HubError('not_found', 'there is no such settlement')
+  if (others.length > 0) throw new HubError('conflict', 'several connections have a settlement of this name', { hint: 'name it by its id' })
+  const bridge = await q.query<SettlementShown['bridge'][number]>(
+    `select kind, count(*)::int as lines, sum(gross_minor)::bigint as gross_minor, sum(fee_minor)::bigint as fee_minor,
+            sum(net_minor)::bigint as net_minor
+     from settlement_lines where settlement_id = $1 group by kind order by kind`,
+    [found.id],
+  )
+  return { ...(plainRows<SettlementRow>([found])[0] ?? found), bridge, lines: await listLines(q, found.id, filter) }
+}
+
+async function listLines(q: Queryable, settlementId: string, filter: SettlementLineFilter): Promise<Page<SettlementLineRow>> {
+  const { where, params, fetch } = pageQuery(filter, LINES_KEYSET, [
+    ['settlement_id = ?::uuid', settlementId],
+    ['match_state = ?', filter.match_state],
+  ])
+  const rows = await q.query<SettlementLineRow>(
+    `select id, external_id, kind, vendor_type, at, currency, gross_minor, fee_minor, net_minor, order_id, order_external_id, order_number,
+            payment_id, match_state, match_reason
+     from settlement_lines${where} order by id limit ${fetch}`,
+    params,
+  )
+  return pageOf(filter, LINES_KEYSET, rows)
+}

@@ -1,0 +1,58 @@
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import type { Hub } from '../../hub.ts'
+import type { App } from '../app.ts'
+import { ApiKey, apiKeyRoutes } from './apiKeys.ts'
+import { connectionRoutes, ConnectionSchema } from './connections.ts'
+import { DeadLetter, deadLetterRoutes } from './deadLetters.ts'
+import { fileRoutes, InboundFile } from './files.ts'
+import { InboxMessage, InboxMessageShown, inboxRoutes } from './inbox.ts'
+import { Listing, listingRoutes } from './listings.ts'
+import { Order, orderRoutes, OrderSummary } from './orders.ts'
+import { OutboxEffect, OutboxEffectShown, outboxRoutes } from './outbox.ts'
+import { PROBLEM_SCHEMA } from './schemas.ts'
+import { Settlement, settlementRoutes, SettlementShownSchema } from './settlements.ts'
+import { SkuExplanation, StockLevel, stockRoutes } from './stock.ts'
+
+const NAMED = [
+  ApiKey, ConnectionSchema, DeadLetter, InboundFile, InboxMessage, InboxMessageShown, Listing, Order, OrderSummary, OutboxEffect,
+  OutboxEffectShown, Settlement, SettlementShownSchema, SkuExplanation, StockLevel,
+] // prettier-ignore
+
+const RESOURCES = [
+  orderRoutes, stockRoutes, listingRoutes, inboxRoutes, fileRoutes, outboxRoutes, deadLetterRoutes, settlementRoutes, connectionRoutes,
+  apiKeyRoutes,
+] // prettier-ignore
+
+const DESCRIPTION = `Orders, stock, listings, messages, effects, payouts and connections of the hub.
+
+Send an API key as \`Authorization: Bearer cdk_…\`. Lists are read page by page: \`next_cursor\` of one page is \`cursor\` of the next.
+Faults are RFC 9457 problems with a stable \`code\`. Amounts are integers in the currency's minor unit.`
+
+/** The OpenAPI document and its pages at `/docs`; has to come before the routes that it describes. */
+export async function registerDocs(app: App, _hub: Hub): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Crossdock', version: '1', description: DESCRIPTION, license: { name: 'Apache-2.0' } },
+      components: { securitySchemes: { key: { type: 'http', scheme: 'bearer' }, session: { type: 'apiKey', in: 'cookie', name: 'crossdock' } } },
+      security: [{ key: [] }, { session: [] }],
+    },
+    hideUntagged: true,
+    // Schemas keep the names they were given; numbered ones would change with every new route.
+    refResolver: { buildLocalReference: (json, _base, _fragment, index) => (typeof json['$id'] === 'string' ? json['$id'] : `schema_${index}`) },
+  })
+  await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { docExpansion: 'list', tryItOutEnabled: false }, theme: { title: 'Crossdock API' } })
+}
+
+/** REST under `/api/v1`, one file a resource. */
+export async function registerApi(app: App, hub: Hub): Promise<void> {
+  for (const schema of [PROBLEM_SCHEMA, ...NAMED.map((entry) => entry.schema)]) app.addSchema(schema)
+  await app.register(
+    (scope, _options, done) => {
+      for (const register of RESOURCES) register(scope as App, hub)
+      done()
+    },
+    { prefix: '/api/v1' },
+  )
+}

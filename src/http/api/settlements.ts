@@ -1,0 +1,77 @@
+import { listSettlements, showSettlement, type SettlementRow, type SettlementShown } from '../../core/settlement/read.ts'
+import type { Hub } from '../../hub.ts'
+import type { App } from '../app.ts'
+import { count, FAULTS, filters, instant, listOf, listQuery, maybeCount, maybeInstant, maybeText, named, text, textId, uuid } from './schemas.ts'
+import Type from 'typebox'
+
+const payout = {
+  id: uuid,
+  connection_id: text,
+  external_id: text,
+  status: text,
+  currency: text,
+  payout_minor: count,
+  gross_minor: count,
+  fee_minor: count,
+  net_minor: count,
+  difference_minor: count,
+  unmatched_lines: count,
+  created_at: instant,
+  arrival_at: maybeInstant,
+  bank_reference: maybeText,
+  recorded_at: instant,
+}
+export const Settlement = named<SettlementRow>('Settlement', payout)
+export const SettlementShownSchema = named<SettlementShown>('SettlementShown', {
+  ...payout,
+  bridge: listOf({ kind: text, lines: count, gross_minor: count, fee_minor: count, net_minor: count }),
+  lines: Type.Object({
+    rows: listOf({
+      id: count,
+      external_id: text,
+      kind: text,
+      vendor_type: text,
+      at: instant,
+      currency: text,
+      gross_minor: count,
+      fee_minor: count,
+      net_minor: count,
+      order_id: maybeText,
+      order_external_id: maybeText,
+      order_number: maybeText,
+      payment_id: maybeCount,
+      match_state: text,
+      match_reason: maybeText,
+    }),
+    next_cursor: maybeText,
+  }),
+})
+
+export function settlementRoutes(app: App, hub: Hub): void {
+  app.get(
+    '/settlements',
+    {
+      schema: {
+        tags: ['settlements'],
+        summary: 'List payouts, last recorded first',
+        querystring: listQuery({ connection: filters.text, status: filters.text, matching: filters.words(['whole', 'broken']) }),
+        response: { 200: Settlement.page, ...FAULTS },
+      },
+    },
+    async (request) => listSettlements(hub.db, request.query),
+  )
+
+  app.get(
+    '/settlements/:id',
+    {
+      schema: {
+        tags: ['settlements'],
+        summary: 'Show a payout, its bridge by kind and a page of its lines',
+        params: textId,
+        querystring: listQuery({ match_state: filters.words(['matched', 'unmatched', 'not_needed']) }),
+        response: { 200: SettlementShownSchema.ref, ...FAULTS },
+      },
+    },
+    async (request) => showSettlement(hub.db, request.params.id, request.query),
+  )
+}

@@ -1,0 +1,89 @@
+import { HubError } from '../core/errors.ts'
+
+export const ROLES = ['viewer', 'operator', 'finance', 'admin'] as const
+export type Role = (typeof ROLES)[number]
+
+/** `public`: anyone, because the route protects itself (a signature, a password) or has nothing to hide. */
+export type Minimum = 'public' | Role
+
+/** Which roles have the rights of which. Finance is a reader with an eye on money, not an operator. */
+const INCLUDES: Record<Role, readonly Role[]> = {
+  viewer: ['viewer'],
+  operator: ['viewer', 'operator'],
+  finance: ['viewer', 'finance'],
+  admin: ROLES,
+}
+
+export const isRole = (value: unknown): value is Role => ROLES.some((role) => role === value)
+
+/** Whether somebody with `role` may use a route that asks for `minimum`. */
+export const grants = (role: Role, minimum: Minimum): boolean => minimum === 'public' || INCLUDES[role].includes(minimum)
+
+/**
+ * Who may use which route: the one table of the whole server. `GET` stands for `HEAD` too; a trailing `*` covers everything below, and
+ * the first row that fits decides. A route that no row fits stops the server at boot.
+ */
+const POLICIES: readonly (readonly [method: string, url: string, minimum: Minimum])[] = [
+  ['GET', '/healthz', 'public'],
+  ['GET', '/readyz', 'public'],
+  // Asks for the loopback interface or a key itself: a scraper has no session.
+  ['GET', '/metrics', 'public'],
+  ['POST', '/webhooks/:connection', 'public'],
+  ['GET', '/assets/*', 'public'],
+  ['GET', '/login', 'public'],
+  ['POST', '/login', 'public'],
+  ['POST', '/logout', 'public'],
+  ['GET', '/docs*', 'public'],
+  ['GET', '/', 'viewer'],
+  ['GET', '/queues*', 'viewer'],
+  ['POST', '/queues*', 'operator'],
+  ['PUT', '/queues*', 'operator'],
+  ['PATCH', '/queues*', 'operator'],
+  ['DELETE', '/queues*', 'operator'],
+
+  ['GET', '/api/v1/orders', 'viewer'],
+  ['GET', '/api/v1/orders/:id', 'viewer'],
+  ['GET', '/api/v1/orders/:id/person', 'operator'],
+  ['GET', '/api/v1/stock', 'viewer'],
+  ['GET', '/api/v1/stock/:sku', 'viewer'],
+  ['GET', '/api/v1/listings', 'viewer'],
+  ['POST', '/api/v1/listings/map', 'operator'],
+  ['GET', '/api/v1/inbox', 'viewer'],
+  ['GET', '/api/v1/inbox/:id', 'viewer'],
+  ['POST', '/api/v1/inbox/:id/replay', 'operator'],
+  ['POST', '/api/v1/inbox/replay', 'operator'],
+  ['GET', '/api/v1/files', 'viewer'],
+  ['POST', '/api/v1/files/:id/confirm', 'operator'],
+  ['POST', '/api/v1/files/:id/reject', 'operator'],
+  ['GET', '/api/v1/outbox', 'viewer'],
+  ['GET', '/api/v1/outbox/:id', 'viewer'],
+  ['GET', '/api/v1/dead-letters', 'viewer'],
+  ['POST', '/api/v1/dead-letters/:id/replay', 'operator'],
+  ['POST', '/api/v1/dead-letters/:id/drop', 'operator'],
+  ['POST', '/api/v1/dead-letters/replay', 'operator'],
+  ['GET', '/api/v1/settlements', 'viewer'],
+  ['GET', '/api/v1/settlements/:id', 'viewer'],
+  ['GET', '/api/v1/connections', 'viewer'],
+  ['GET', '/api/v1/connections/:id', 'viewer'],
+  ['POST', '/api/v1/connections/:id/test', 'operator'],
+  ['POST', '/api/v1/connections/:id/pause', 'operator'],
+  ['POST', '/api/v1/connections/:id/resume', 'operator'],
+  ['GET', '/api/v1/api-keys', 'admin'],
+  ['POST', '/api/v1/api-keys', 'admin'],
+  ['DELETE', '/api/v1/api-keys/:id', 'admin'],
+]
+
+/** What the table says of a route. `internal` when it says nothing: better no server than an open door. */
+export function policyOf(method: string, url: string): Minimum {
+  const asked = method === 'HEAD' ? 'GET' : method
+  const row = POLICIES.find(([rowMethod, pattern]) => rowMethod === asked && fits(pattern, url))
+  if (row === undefined) throw new HubError('internal', `${method} ${url} has no policy: say in http/policies.ts who may use it`)
+  return row[2]
+}
+
+/** `/queues*` covers `/queues` and `/queues/…`, but not `/queues-of-others`. */
+function fits(pattern: string, url: string): boolean {
+  if (!pattern.endsWith('*')) return pattern === url
+  const base = pattern.replace(/\/?\*$/, '')
+  return url.startsWith(`${base}/`) || (url === base && !pattern.endsWith('/*')) || url === pattern
+}

@@ -1,0 +1,67 @@
+import type { Logger } from 'pino'
+import type { Config, ConnectionConfig } from '../config.ts'
+import { HubError } from '../core/errors.ts'
+import { connectors } from '../connectors/index.ts'
+import type { Connector, FileStore, Http, Port } from '../connectors/_kit/define.ts'
+import { openFileStore } from '../connectors/_kit/files.ts'
+import { createHttp } from '../connectors/_kit/http.ts'
+import { breakerMirror, createBreaker, createLimiter } from '../connectors/_kit/limits.ts'
+import type { Db } from '../db/pool.ts'
+import type { Clock, Connection, Random } from '../hub.ts'
+
+export interface ConnectParts {
+  db: Db
+  log: Logger
+  clock: Clock
+  random: Random
+}
+
+/** Makes every configured connection callable. Nothing is called yet. */
+export function connectAll(config: Config, parts: ConnectParts): ReadonlyMap<string, Connection> {
+  return new Map(config.connections.map((connection) => [connection.id, connect(connection, parts)]))
+}
+
+function connect(config: ConnectionConfig, parts: ConnectParts): Connection {
+  const connector = connectors[config.connector]
+  if (connector === undefined) throw new HubError('config_invalid', `there is no connector "${config.connector}"`)
+  const port: Port = { http: httpOf(connector, config, parts), files: filesOf(connector, config), settings: config.settings }
+  return { id: config.id, connector, config, port }
+}
+
+function httpOf(connector: Connector, config: ConnectionConfig, { db, log, clock, random }: ConnectParts): Http {
+  const definition = connector.http
+  if (definition === undefined) return { request: () => Promise.reject(missing(connector, 'an HTTP API')) }
+  return createHttp({
+    connection_id: config.id,
+    definition,
+    settings: config.settings,
+    allow_private: config.local,
+    limiter: createLimiter({ connection_id: config.id, limit: definition.limit, store: { kind: 'postgres', db } }),
+    breaker: createBreaker({
+      connection_id: config.id,
+      now: clock.now,
+      mirror: breakerMirror(db, config.id, (thrown) => log.warn({ connection: config.id, reason: String(thrown) }, 'breaker state not written')),
+    }),
+    observe: (attempt) =>
+      log.debug(
+        {
+          connection: config.id,
+          operation: attempt.operation,
+          status: attempt.status,
+          duration_ms: attempt.duration_ms,
+          outcome: attempt.outcome,
+        },
+        'vendor call',
+      ),
+    random: random.next,
+    now: clock.now,
+  })
+}
+
+function filesOf(connector: Connector, config: ConnectionConfig): FileStore {
+  if (connector.files !== undefined) return openFileStore(connector.files.store(config.settings))
+  const refuse = (): Promise<never> => Promise.reject(missing(connector, 'files'))
+  return { list: refuse, read: refuse, write: refuse, rename: refuse, exists: refuse, close: () => Promise.resolve() }
+}
+
+const missing = (connector: Connector, what: string): HubError => new HubError('unsupported', `connector ${connector.id} has no ${what}`)

@@ -1,0 +1,189 @@
+import { HubError, asHubError } from '../core/errors.ts'
+import { applyFacts } from '../core/apply.ts'
+import type { FactOutcome, InboundFact } from '../core/context.ts'
+import type { Signal } from '../core/model/fact.ts'
+import { readBody } from '../db/inbox.ts'
+import type { Tx } from '../db/pool.ts'
+import type { Connection, Hub } from '../hub.ts'
+import { coreContext } from './context.ts'
+import { openDeadLetters, type NewDeadLetter } from './deadLetters.ts'
+import { fullJitterMs } from './backoff.ts'
+
+/** A fault that may pass by itself (a bug that hits some states only) is given this many tries before a person is asked. */
+const TRIES_MAX = 5
+const RETRY_BASE_MS = 1_000
+const RETRY_MAX_MS = 60_000
+const OUTCOME_CHARS_MAX = 500
+const WARNINGS_MAX = 20
+
+export interface InboxRow {
+  id: number
+  connection_id: string
+  topic: string
+  dedupe_key: string
+  body: Buffer | null
+  observed_at: Date
+  received_at: Date
+  attempts: number
+  deaths: number
+}
+
+export type RowState = 'done' | 'ignored' | 'parked' | 'pending'
+
+/** What becomes of one row. */
+export interface RowEnd {
+  row: InboxRow
+  state: RowState
+  outcome: string
+  error: HubError | undefined
+  warnings: readonly string[]
+  next_attempt_at: Date
+}
+
+export interface BatchEnd {
+  ends: RowEnd[]
+  signals: { connection_id: string; signal: Signal }[]
+  dead: { id: number; code: string }[]
+}
+
+const ROW_COLUMNS = 'id, connection_id, topic, dedupe_key, body, observed_at, received_at, attempts, deaths'
+
+/** Locks due rows of a connection, oldest first. Rows that another lane or process holds are passed over. */
+export function claimDueRows(tx: Tx, connectionId: string, now: Date, limit: number): Promise<InboxRow[]> {
+  return tx.query<InboxRow>(
+    `select ${ROW_COLUMNS} from inbox
+     where connection_id = $1 and state = 'pending' and next_attempt_at <= $2
+     order by id limit $3 for update skip locked`,
+    [connectionId, now, limit],
+  )
+}
+
+export function claimRow(tx: Tx, id: number): Promise<InboxRow[]> {
+  return tx.query<InboxRow>(`select ${ROW_COLUMNS} from inbox where id = $1 and state = 'pending' for update skip locked`, [id])
+}
+
+/** Maps, applies and finishes locked rows inside the caller's transaction. A throw is a bug or an invariant, and undoes it all. */
+export async function applyRows(tx: Tx, hub: Hub, connection: Connection, rows: readonly InboxRow[]): Promise<BatchEnd> {
+  const ctx = coreContext(hub)
+  const mapped = rows.map((row) => mapRow(hub, connection, row))
+  const facts: InboundFact[] = mapped.flatMap(({ row, facts: own }) =>
+    own.map((fact) => ({ connection_id: connection.id, source: `inbox:${row.id}`, fact })),
+  )
+  const applied = facts.length === 0 ? { outcomes: [], signals: [] } : await applyFacts(tx, ctx, facts)
+  let next = 0
+  const ends = mapped.map((one): RowEnd => {
+    const own = applied.outcomes.slice(next, next + one.facts.length)
+    next += one.facts.length
+    return endOf(hub, one, own, ctx.now)
+  })
+  const dead = await finishRows(tx, ends, ctx.now)
+  return { ends, signals: applied.signals, dead }
+}
+
+/** Parks (or puts off) a row whose own transaction failed, in a new one. */
+export async function finishFailedRow(tx: Tx, hub: Hub, row: InboxRow, thrown: unknown): Promise<BatchEnd> {
+  const now = hub.clock.now()
+  const ends = [endOf(hub, { row, facts: [], warnings: [], error: asHubError(thrown) }, [], now)]
+  return { ends, signals: [], dead: await finishRows(tx, ends, now) }
+}
+
+interface MappedRow {
+  row: InboxRow
+  facts: InboundFact['fact'][]
+  warnings: readonly string[]
+  error?: HubError
+}
+
+/** Pure but for the vault: bytes → payload → facts. Whatever is wrong with the payload is the row's own fault and nobody else's. */
+function mapRow(hub: Hub, connection: Connection, row: InboxRow): MappedRow {
+  try {
+    const mapping = Object.hasOwn(connection.connector.inbound, row.topic) ? connection.connector.inbound[row.topic] : undefined
+    if (mapping === undefined) {
+      throw new HubError('unsupported', `nothing maps the topic ${row.topic.slice(0, 100)}`, { hint: 'add it to the connector, then replay' })
+    }
+    const payload = parseJson(readBody(hub.vault, row))
+    return { row, ...mapping.map(payload, { observed_at: row.observed_at.toISOString(), settings: plainSettings(connection) }) }
+  } catch (thrown) {
+    const error = thrown instanceof HubError ? thrown : new HubError('mapping_broken', 'the mapping failed on this payload', { cause: thrown })
+    return { row, facts: [], warnings: [], error }
+  }
+}
+
+/** The parser's own message quotes the text, which may be personal. */
+function parseJson(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8'))
+  } catch {
+    throw new HubError('payload_invalid', 'the body is not JSON', { path: '$' })
+  }
+}
+
+/** A mapping may know the shop's currency, never its password. */
+function plainSettings(connection: Connection): Readonly<Record<string, unknown>> {
+  const properties = (connection.connector.settings as { properties?: Record<string, { secret?: boolean }> }).properties ?? {}
+  return Object.fromEntries(Object.entries(connection.config.settings).filter(([name]) => properties[name]?.secret !== true))
+}
+
+function endOf(hub: Hub, { row, warnings, error }: MappedRow, outcomes: readonly FactOutcome[], now: Date): RowEnd {
+  const parked = error ?? outcomes.find((outcome) => outcome.kind === 'parked')?.error
+  if (parked !== undefined) return faultEnd(hub, row, parked, { warnings, now })
+  const summaries = outcomes.flatMap((outcome) => (outcome.kind === 'applied' ? [outcome.summary] : []))
+  const reasons = outcomes.flatMap((outcome) => (outcome.kind === 'ignored' ? [outcome.reason] : []))
+  const state = summaries.length > 0 ? 'done' : 'ignored'
+  const sentence = state === 'done' ? summaries.join('; ') : reasons.length > 0 ? `ignored: ${reasons.join(', ')}` : 'ignored: says nothing we keep'
+  return { row, state, outcome: sentence.slice(0, OUTCOME_CHARS_MAX), error: undefined, warnings, next_attempt_at: now }
+}
+
+function faultEnd(hub: Hub, row: InboxRow, error: HubError, { warnings, now }: { warnings: readonly string[]; now: Date }): RowEnd {
+  const again = error.next === 'retry' && row.attempts + 1 < TRIES_MAX
+  const wait = again ? fullJitterMs(hub.random.next(), row.attempts + 1, { base_ms: RETRY_BASE_MS, max_ms: RETRY_MAX_MS }) : 0
+  return {
+    row,
+    state: again ? 'pending' : 'parked',
+    outcome: again ? `will be tried again: ${error.code}` : `parked: ${error.code}`,
+    error,
+    warnings,
+    next_attempt_at: new Date(now.getTime() + wait),
+  }
+}
+
+/** One update for the whole batch, and a dead letter for what nothing in the hub will ever wake. */
+async function finishRows(tx: Tx, ends: readonly RowEnd[], now: Date): Promise<{ id: number; code: string }[]> {
+  await tx.query(
+    `update inbox set state = e.state, outcome = e.outcome, cause_code = e.cause_code, cause_path = e.cause_path,
+            cause_detail = e.cause_detail, wake_key = e.wake_key, warnings = e.warnings, next_attempt_at = e.next_attempt_at,
+            attempts = inbox.attempts + 1, deaths = 0,
+            processed_at = case when e.state = 'pending' then null else $2::timestamptz end
+     from jsonb_to_recordset($1::jsonb) as e (id bigint, state text, outcome text, cause_code text, cause_path text, cause_detail text,
+       wake_key text, warnings text[], next_attempt_at timestamptz)
+     where inbox.id = e.id`,
+    [JSON.stringify(ends.map(toRecord)), now],
+  )
+  return openDeadLetters(tx, ends.flatMap(deadLetterOf), now)
+}
+
+function toRecord({ row, state, outcome, error, warnings, next_attempt_at }: RowEnd): object {
+  return {
+    id: row.id,
+    state,
+    outcome,
+    cause_code: error?.code ?? null,
+    cause_path: error?.path ?? null,
+    cause_detail: error === undefined ? null : detailOf(error),
+    wake_key: state === 'parked' ? (error?.wake_key ?? null) : null,
+    warnings: warnings.length === 0 ? null : warnings.slice(0, WARNINGS_MAX),
+    next_attempt_at,
+  }
+}
+
+/** Messages of our own faults name fields and ids; those of anything else may quote what they choked on and stay in the log. */
+function detailOf(error: HubError): string {
+  return error.code === 'internal' ? 'an unexpected fault; its text is in the log' : error.message.slice(0, OUTCOME_CHARS_MAX)
+}
+
+function deadLetterOf({ row, state, error }: RowEnd): NewDeadLetter[] {
+  if (state !== 'parked' || error === undefined || error.wake_key !== undefined) return []
+  return [
+    { connection_id: row.connection_id, source: 'inbox', source_id: row.id, kind: row.topic, code: error.code, detail: detailOf(error) },
+  ]
+}

@@ -1,0 +1,210 @@
+import { asHubError, HubError } from '../core/errors.ts'
+import type { EffectResult } from '../core/model/effects.ts'
+import { recordAttempt } from '../db/attempts.ts'
+import { EFFECTS } from '../db/outbox.ts'
+import { inTransaction } from '../db/transaction.ts'
+import type { Connection, Hub } from '../hub.ts'
+import type { JobReporter } from './define.ts'
+import { announceDeadLetters } from './deadLetters.ts'
+import { bindEffect, markSent, type BoundEffect } from './effectBodies.ts'
+import {
+  claimGroup,
+  connectionState,
+  failConnection,
+  finishCancelled,
+  finishDone,
+  finishFault,
+  unqueueGroup,
+  type ClaimedEffect,
+  type EffectEnd,
+} from './effectRows.ts'
+
+/** Longer than a job may run with its grace: while this lasts nobody else takes the group. */
+export const EFFECT_TIMEOUT_MS = 60_000
+const LEASE_MS = EFFECT_TIMEOUT_MS + 30_000
+/** A delayed job must not look a moment before its rows are due. */
+const DELAY_SLACK_MS = 25
+
+export interface GroupRef {
+  connection_id: string
+  batch_key: string
+}
+
+/** How one attempt went, before anything is written down. */
+type Attempt =
+  | { kind: 'answered'; results: ReadonlyMap<number, EffectResult> }
+  | { kind: 'confirmed' }
+  | { kind: 'failed'; error: HubError }
+
+/**
+ * One attempt at telling a vendor one group of effects: claim (committed), read back when an earlier attempt ended without an answer,
+ * call outside any transaction, write the outcome down under the fence. Returns the board's sentence.
+ */
+export async function runEffects(hub: Hub, group: GroupRef, reporter: JobReporter): Promise<string> {
+  const connection = hub.connections.get(group.connection_id)
+  const state = await connectionState(hub.db, group.connection_id)
+  if (connection === undefined || state !== 'active') {
+    await unqueueGroup(hub.db, group)
+    return `${group.batch_key} waits: ${group.connection_id} is ${connection === undefined ? 'not configured' : (state ?? 'unknown')}`
+  }
+  const rows = await claimGroup(hub.db, group, hub.clock.now(), LEASE_MS)
+  if (rows.length === 0) return `${group.batch_key} has nothing due: it left already or waits for its time`
+  const bound = await bindEffect(hub, connection, rows).catch((thrown: unknown) => asHubError(thrown))
+  if (bound instanceof HubError) return notLoaded(hub, connection, { group, rows, error: bound, reporter })
+  const present = rows.filter((row) => bound.ids.has(row.id))
+  const ends = [
+    ...(await dropMissing(hub, rows.filter((row) => !bound.ids.has(row.id)))),
+    ...(present.length === 0 ? [] : await attemptGroup(hub, connection, present, bound)),
+  ]
+  await settle(hub, group, rows, ends)
+  return sentenceOf(group, ends, reporter)
+}
+
+/** The vendor was not called: what could not be read is the hub's own fault. A database that is gone leaves the group to its lease. */
+async function notLoaded(
+  hub: Hub,
+  connection: Connection,
+  failed: { group: GroupRef; rows: readonly ClaimedEffect[]; error: HubError; reporter: JobReporter },
+): Promise<string> {
+  if (failed.error.code === 'database_unavailable') throw failed.error
+  const ends = await writeDown(hub, connection, failed.rows, { kind: 'failed', error: failed.error })
+  await settle(hub, failed.group, failed.rows, ends)
+  return sentenceOf(failed.group, ends, failed.reporter)
+}
+
+/** Ids whose documents are gone have nothing left to say. */
+async function dropMissing(hub: Hub, rows: readonly ClaimedEffect[]): Promise<EffectEnd[]> {
+  if (rows.length === 0) return []
+  return inTransaction(hub.db, async (tx) => {
+    const ends: EffectEnd[] = []
+    for (const row of rows) ends.push(await finishCancelled(tx, row, 'taken back before it left'))
+    return ends
+  })
+}
+
+async function attemptGroup(hub: Hub, connection: Connection, rows: readonly ClaimedEffect[], bound: BoundEffect): Promise<EffectEnd[]> {
+  const { attempt, settled } = await callVendor(hub, connection, rows, bound)
+  // What the read-back settled is no longer unknown, whatever happened after it.
+  const known = settled ? rows.map((row) => ({ ...row, unknown_outcome: false })) : rows
+  return writeDown(hub, connection, known, attempt)
+}
+
+async function callVendor(
+  hub: Hub,
+  connection: Connection,
+  rows: readonly ClaimedEffect[],
+  bound: BoundEffect,
+): Promise<{ attempt: Attempt; settled: boolean }> {
+  const [first] = rows
+  const key = first?.batch_key ?? ''
+  let settled = false
+  try {
+    if (bound.confirm !== undefined && rows.some((row) => row.unknown_outcome)) {
+      const verdict = await logged(hub, connection, `confirm ${bound.kind}`, key, bound.confirm, (answer): string => answer)
+      if (verdict === 'done') return { attempt: { kind: 'confirmed' }, settled: true }
+      if (verdict === 'unknown') throw new HubError('outcome_unknown', 'whether the last call arrived cannot be told yet')
+      settled = true
+    }
+    const results = await logged(hub, connection, `send ${bound.kind}`, key, () => bound.send(hub.clock.now()), countOutcomes)
+    return { attempt: { kind: 'answered', results: new Map(results.map((result) => [result.outbox_id, result])) }, settled }
+  } catch (thrown) {
+    return { attempt: { kind: 'failed', error: asHubError(thrown) }, settled }
+  }
+}
+
+/** Runs one call and appends it to the attempt log, whichever way it ends. */
+async function logged<T>(
+  hub: Hub,
+  connection: Connection,
+  operation: string,
+  key: string,
+  call: () => Promise<T>,
+  outcomeOf: (answer: T) => string,
+): Promise<T> {
+  const at = hub.clock.now()
+  const started = performance.now()
+  const write = (outcome: string, error?: HubError): Promise<void> =>
+    recordAttempt(hub.db, {
+      connection_id: connection.id,
+      subject: `outbox:${key}`,
+      operation,
+      at,
+      duration_ms: performance.now() - started,
+      outcome,
+      status: error?.status,
+      error_code: error?.code,
+    })
+  try {
+    const answer = await call()
+    await write(outcomeOf(answer))
+    return answer
+  } catch (thrown) {
+    const error = asHubError(thrown)
+    await write(error.code === 'outcome_unknown' ? 'unknown' : 'failed', error)
+    throw error
+  }
+}
+
+function countOutcomes(results: readonly EffectResult[]): string {
+  const done = results.filter((result) => result.outcome === 'done').length
+  return done === results.length ? 'done' : `${done} done, ${results.length - done} refused`
+}
+
+async function writeDown(hub: Hub, connection: Connection, rows: readonly ClaimedEffect[], attempt: Attempt): Promise<EffectEnd[]> {
+  const now = hub.clock.now()
+  const chance = hub.random.next()
+  return inTransaction(hub.db, async (tx) => {
+    const ends: EffectEnd[] = []
+    const done: ClaimedEffect[] = []
+    for (const row of rows) {
+      const verdict = verdictOf(row, attempt)
+      const end =
+        verdict.kind === 'done'
+          ? await finishDone(tx, row, verdict.external_id, now)
+          : await finishFault(tx, row, verdict.error, { answered: verdict.answered, now, chance })
+      if (end.end === 'done') done.push(row)
+      ends.push(end)
+    }
+    await markSent(tx, hub, done)
+    if (attempt.kind === 'failed' && attempt.error.next === 'pause') await failConnection(tx, connection.id, attempt.error, now)
+    return ends
+  })
+}
+
+type Verdict = { kind: 'done'; external_id: string | null } | { kind: 'fault'; error: HubError; answered: boolean }
+
+/** Pure: what the attempt means for one of its rows. */
+function verdictOf(row: ClaimedEffect, attempt: Attempt): Verdict {
+  if (attempt.kind === 'confirmed') return { kind: 'done', external_id: null }
+  if (attempt.kind === 'failed') return { kind: 'fault', error: attempt.error, answered: false }
+  const result = attempt.results.get(row.id)
+  if (result === undefined) {
+    return { kind: 'fault', error: new HubError('vendor_response_invalid', 'the vendor did not answer for this effect'), answered: false }
+  }
+  if (result.outcome === 'done') return { kind: 'done', external_id: result.external_id }
+  return { kind: 'fault', error: new HubError(result.code, result.detail), answered: true }
+}
+
+/** After commit: dead letters go to the board, retries get a delayed job so that the board shows when they are due. */
+async function settle(hub: Hub, group: GroupRef, rows: readonly ClaimedEffect[], ends: readonly EffectEnd[]): Promise<void> {
+  const dead = ends.flatMap((end) => (end.end === 'dead' && end.dead_letter_id !== undefined ? [{ id: end.dead_letter_id, code: end.code }] : []))
+  await announceDeadLetters(hub, dead)
+  const again = ends.flatMap((end) => (end.end === 'again' ? [end.at.getTime()] : []))
+  const [first] = rows
+  if (again.length === 0 || first === undefined) return
+  const delay = Math.max(...again) - hub.clock.now().getTime() + DELAY_SLACK_MS
+  await hub.queues
+    .add(EFFECTS[first.kind].queue, first.kind, group, { delay_ms: delay })
+    .catch((thrown: unknown) => hub.log.warn({ reason: String(thrown) }, 'a retry was not queued; the sweeper will do it'))
+}
+
+function sentenceOf(group: GroupRef, ends: readonly EffectEnd[], reporter: JobReporter): string {
+  const counts = new Map<string, number>()
+  for (const end of ends) {
+    const word = end.end === 'again' ? `to be tried again (${end.code})` : end.end === 'dead' ? `given up (${end.code})` : end.end
+    counts.set(word, (counts.get(word) ?? 0) + 1)
+    if (end.end === 'again') reporter.log(`outbox ${end.id}: ${end.code}, again at ${end.at.toISOString()}`)
+    if (end.end === 'late') reporter.log(`outbox ${end.id}: a newer claim owns it, this outcome was not written`)
+  }
+  return `${group.batch_key}: ${[...counts].map(([word, count]) => `${count} ${word}`).join(', ')}`
+}

@@ -1,0 +1,43 @@
+import type { HubError } from '../core/errors.ts'
+import type { FileDefinition, FileStore, ParsedFile } from '../connectors/_kit/define.ts'
+import type { Connection } from '../hub.ts'
+
+/** Moves a claimed file to its place. A file of that name there already stays: the newcomer gets its hash in front. */
+export async function moveTo(files: FileStore, from: string, to: string, sha256: Buffer | undefined): Promise<void> {
+  const taken = sha256 !== undefined && (await files.exists(to))
+  const slash = to.lastIndexOf('/')
+  const target = taken ? `${to.slice(0, slash + 1)}${sha256.toString('hex').slice(0, 8)}-${to.slice(slash + 1)}` : to
+  // `false`: somebody moved it meanwhile, which is what we wanted.
+  await files.rename(from, target)
+}
+
+export function processedPath(folder: string, name: string, now: Date): string {
+  const month = String(now.getUTCMonth() + 1).padStart(2, '0')
+  return `${folder}/${now.getUTCFullYear()}/${month}/${name}`
+}
+
+/** What is wrong, where, and what to do: read by people at the 3PL as well as ours. Names fields and rows, never their contents. */
+export async function writeErrorNote(files: FileStore, path: string, name: string, error: HubError): Promise<void> {
+  const lines = [
+    `File:       ${name}`,
+    `What:       ${error.message}`,
+    `Code:       ${error.code}`,
+    ...(error.path === undefined ? [] : [`Where:      ${error.path}`]),
+    `What to do: ${error.hint ?? 'correct the file and put it into the incoming folder again; nothing of it was applied'}`,
+  ]
+  await files.write(path, Buffer.from(`${lines.join('\n')}\n`, 'utf8'))
+}
+
+/** Tells the sender which rows were taken, where its protocol has such an answer. */
+export async function acknowledge(
+  connection: Connection,
+  definition: FileDefinition<unknown>,
+  name: string,
+  parsed: ParsedFile,
+): Promise<void> {
+  if (definition.acknowledgement === undefined) return
+  const rejected = parsed.rows.flatMap(({ row, fault }) => (fault === undefined ? [] : [{ row, code: fault.code, message: fault.message }]))
+  const answer = definition.acknowledgement(parsed, { name, accepted: parsed.rows.length - rejected.length, rejected })
+  const { acknowledgements } = definition.folders(connection.port.settings)
+  await connection.port.files.write(`${acknowledgements}/${answer.name}`, answer.bytes)
+}

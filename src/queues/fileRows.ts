@@ -1,0 +1,252 @@
+import { HubError } from '../core/errors.ts'
+import type { ParsedFile } from '../connectors/_kit/define.ts'
+import { insertInbox, sealRow } from '../db/inbox.ts'
+import { constraintOf, type Queryable, type Tx } from '../db/pool.ts'
+import { inTransaction } from '../db/transaction.ts'
+import type { Connection, Hub } from '../hub.ts'
+import { acknowledge } from './fileMoves.ts'
+import { wakeAll, wakeDrain } from './wake.ts'
+
+const INSERT_ROWS_MAX = 1_000
+
+export interface KnownFile {
+  id: number
+  state: 'applied' | 'rejected' | 'held' | 'duplicate'
+}
+
+export interface FileToStore {
+  connection_id: string
+  name: string
+  bytes: Buffer
+  sha256: Buffer
+  parsed: ParsedFile
+  shrink_max: number
+}
+
+export async function findFile(db: Queryable, connectionId: string, sha256: Buffer): Promise<KnownFile | undefined> {
+  const [row] = await db.query<KnownFile>('select id, state from inbound_files where connection_id = $1 and sha256 = $2', [connectionId, sha256])
+  return row
+}
+
+/**
+ * One transaction for the file and all its rows. `held`: the file claims to name everything and has lost more rows than may be normal;
+ * its bytes are kept and nothing is applied. `duplicate`: its sequence was used by another file. Constraints decide both ways of being
+ * the same file, so two readers at once store it once.
+ */
+export async function storeFile(hub: Hub, file: FileToStore): Promise<'applied' | 'held' | 'duplicate'> {
+  const now = hub.clock.now()
+  try {
+    return await inTransaction(hub.db, async (tx) => {
+      const shrunk = await hasShrunk(tx, file)
+      const state = shrunk ? 'held' : 'applied'
+      const id = await upsertFile(tx, {
+        ...headOf(file),
+        state,
+        body: shrunk ? hub.vault.seal(file.bytes, aadOf(file.connection_id, file.sha256)) : null,
+        error_code: shrunk ? 'snapshot_shrank' : null,
+        error_detail: shrunk ? 'the file names far fewer rows than the last one; confirm or reject it' : null,
+        now,
+      })
+      // Another reader stored it a moment ago, or somebody refused it: what was decided holds.
+      if (id === undefined) return decidedState(await findFile(tx, file.connection_id, file.sha256))
+      if (!shrunk) await insertRows(tx, hub, { id, connection_id: file.connection_id, parsed: file.parsed, now })
+      return state
+    })
+  } catch (thrown) {
+    if (constraintOf(thrown) !== 'inbound_files_sequence') throw thrown
+    await upsertFile(hub.db, {
+      ...headOf(file),
+      state: 'duplicate',
+      body: null,
+      error_code: 'file_invalid',
+      error_detail: 'the sequence was used before by another file',
+      now,
+    })
+    return 'duplicate'
+  }
+}
+
+/** A file that cannot be trusted as a whole: only that it came, and why nothing was taken. */
+export async function storeRejected(
+  hub: Hub,
+  file: { connection_id: string; name: string; sha256: Buffer; type: string; error: HubError },
+): Promise<void> {
+  const { error, ...head } = file
+  await upsertFile(hub.db, {
+    ...head,
+    sequence: null,
+    rows: 0,
+    scope: 'partial',
+    totals: {},
+    state: 'rejected',
+    body: null,
+    error_code: error.code,
+    error_detail: error.message.slice(0, 500),
+    now: hub.clock.now(),
+  })
+}
+
+/**
+ * Applies a held file after all: the stored bytes are read again and enter the inbox like any file's. `not_found` when there is no such
+ * file, `conflict` when it is no longer held (somebody decided before).
+ */
+export async function confirmFile(hub: Hub, fileId: number, user: string): Promise<{ rows: number }> {
+  const now = hub.clock.now()
+  const applied = await inTransaction(hub.db, async (tx) => {
+    const file = await lockHeld(tx, fileId)
+    const connection = hub.connections.get(file.connection_id)
+    const definition = connection?.connector.files
+    if (connection === undefined || definition === undefined) throw new HubError('unsupported', `${file.connection_id} reads no files`)
+    const bytes = hub.vault.open(file.body, aadOf(file.connection_id, file.sha256))
+    const parsed = definition.parse({ name: file.name, bytes, modified_at_ms: file.received_at.getTime() }, connection.port.settings)
+    await insertRows(tx, hub, { id: file.id, connection_id: file.connection_id, parsed, now })
+    await decide(tx, { id: file.id, state: 'applied', user, now, action: 'file.confirm' })
+    return { connection, definition, name: file.name, parsed }
+  })
+  await wakeAll(hub, [wakeDrain(applied.connection.id)])
+  await acknowledge(applied.connection, applied.definition, applied.name, applied.parsed)
+  return { rows: applied.parsed.rows.length }
+}
+
+/** Refuses a held file for good. Its bytes are forgotten, its row stays. */
+export async function rejectFile(hub: Hub, fileId: number, user: string): Promise<void> {
+  const now = hub.clock.now()
+  await inTransaction(hub.db, async (tx) => {
+    const file = await lockHeld(tx, fileId)
+    await decide(tx, { id: file.id, state: 'rejected', user, now, action: 'file.reject' })
+  })
+}
+
+const decidedState = (known: KnownFile | undefined): 'applied' | 'held' | 'duplicate' =>
+  known?.state === 'applied' || known?.state === 'held' ? known.state : 'duplicate'
+
+const aadOf = (connectionId: string, sha256: Buffer): string => `file:${connectionId}:${sha256.toString('hex')}`
+
+const headOf = ({ connection_id, name, sha256, parsed }: FileToStore): FileHead => ({
+  connection_id,
+  name,
+  sha256,
+  type: parsed.type,
+  sequence: parsed.sequence,
+  rows: parsed.rows.length,
+  scope: parsed.scope,
+  totals: parsed.totals,
+})
+
+interface FileHead {
+  connection_id: string
+  name: string
+  sha256: Buffer
+  type: string
+  sequence: string | null
+  rows: number
+  scope: 'full' | 'partial'
+  totals: Readonly<Record<string, number>>
+}
+
+interface FileRecord extends FileHead {
+  state: KnownFile['state']
+  body: Buffer | null
+  error_code: string | null
+  error_detail: string | null
+  now: Date
+}
+
+/** A file that was refused before may be read again (we learned to, or the fault was ours); any other stays as it was decided. */
+async function upsertFile(db: Queryable, file: FileRecord): Promise<number | undefined> {
+  const [row] = await db.query<{ id: number }>(
+    `insert into inbound_files as f
+       (connection_id, name, type, sequence, sha256, body, rows, scope, state, error_code, error_detail, totals, received_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12::jsonb, $13)
+     on conflict (connection_id, sha256) do update
+       set name = excluded.name, type = excluded.type, sequence = excluded.sequence, body = excluded.body, rows = excluded.rows,
+           scope = excluded.scope, state = excluded.state, error_code = excluded.error_code, error_detail = excluded.error_detail,
+           totals = excluded.totals, received_at = excluded.received_at
+       where f.state in ('rejected', 'duplicate') and f.decided_at is null
+     returning id`,
+    [
+      file.connection_id,
+      file.name,
+      file.type,
+      file.sequence,
+      file.sha256,
+      file.body,
+      file.rows,
+      file.scope,
+      file.state,
+      file.error_code,
+      file.error_detail,
+      JSON.stringify(file.totals),
+      file.now,
+    ],
+  )
+  return row?.id
+}
+
+/** Against the last full file of the type that was applied; the first one has nothing to be measured by. */
+async function hasShrunk(tx: Tx, file: FileToStore): Promise<boolean> {
+  if (file.parsed.scope !== 'full') return false
+  const [last] = await tx.query<{ rows: number }>(
+    `select rows from inbound_files where connection_id = $1 and type = $2 and scope = 'full' and state = 'applied' order by id desc limit 1`,
+    [file.connection_id, file.parsed.type],
+  )
+  return last !== undefined && last.rows - file.parsed.rows.length > last.rows * file.shrink_max
+}
+
+async function insertRows(tx: Tx, hub: Hub, file: { id: number; connection_id: string; parsed: ParsedFile; now: Date }): Promise<void> {
+  const { parsed } = file
+  for (let start = 0; start < parsed.rows.length; start += INSERT_ROWS_MAX) {
+    const sealed = parsed.rows.slice(start, start + INSERT_ROWS_MAX).map((row) =>
+      sealRow(hub.vault, {
+        connection_id: file.connection_id,
+        source: 'file',
+        topic: row.topic,
+        dedupe_key: row.dedupe_key,
+        body: Buffer.from(JSON.stringify(row.payload ?? null), 'utf8'),
+        observed_at: parsed.as_of,
+        received_at: file.now,
+        file_id: file.id,
+        file_row: row.row,
+        ...(row.fault === undefined ? {} : { fault: row.fault }),
+      }),
+    )
+    await insertInbox(tx, sealed)
+  }
+}
+
+interface HeldFile {
+  id: number
+  connection_id: string
+  name: string
+  sha256: Buffer
+  body: Buffer
+  received_at: Date
+}
+
+async function lockHeld(tx: Tx, fileId: number): Promise<HeldFile> {
+  const [file] = await tx.query<HeldFile & { state: string }>(
+    'select id, connection_id, name, sha256, body, received_at, state from inbound_files where id = $1 for update',
+    [fileId],
+  )
+  if (file === undefined) throw new HubError('not_found', `there is no file ${fileId}`)
+  if (file.state !== 'held') throw new HubError('conflict', `file ${fileId} is ${file.state}, not held`)
+  return file
+}
+
+async function decide(
+  tx: Tx,
+  decision: { id: number; state: 'applied' | 'rejected'; user: string; now: Date; action: string },
+): Promise<void> {
+  await tx.query(`update inbound_files set state = $2, body = null, decided_at = $3, decided_by = $4 where id = $1`, [
+    decision.id,
+    decision.state,
+    decision.now,
+    decision.user,
+  ])
+  await tx.query(`insert into audit_log (at, actor, action, subject) values ($1, $2, $3, $4)`, [
+    decision.now,
+    decision.user,
+    decision.action,
+    `file:${decision.id}`,
+  ])
+}

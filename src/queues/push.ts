@@ -1,0 +1,131 @@
+import { asHubError, HubError } from '../core/errors.ts'
+import { claimDue, recordResults, releaseClaims, type ClaimedLine } from '../core/availability/push.ts'
+import type { AvailabilityLine, AvailabilityResult } from '../core/model/effects.ts'
+import { recordAttempt } from '../db/attempts.ts'
+import { inTransaction } from '../db/transaction.ts'
+import type { Connection, Hub } from '../hub.ts'
+import { coreContext } from './context.ts'
+import type { JobReporter } from './define.ts'
+import { connectionState, failConnection } from './effectRows.ts'
+import { connectionsToPush, wakePush } from './wake.ts'
+
+export const PUSH_TIMEOUT_MS = 60_000
+/** Longer than a job may run: nobody else sends for these listings meanwhile. */
+const LEASE_MS = PUSH_TIMEOUT_MS + 30_000
+const BATCHES_MAX = 200
+
+interface PushCount {
+  set: number
+  stale: number
+  refused: number
+  missing: number
+}
+
+/**
+ * Tells one channel every number that is due, newest value at the moment of sending, until nothing is due. A lost compare is due again
+ * at once and is sent in the next round with what the channel showed.
+ */
+export async function pushAvailability(hub: Hub, connectionId: string, reporter: JobReporter): Promise<string> {
+  const connection = hub.connections.get(connectionId)
+  const capability = connection?.connector.availability
+  if (connection === undefined || capability === undefined) return `${connectionId} cannot be told what may be sold`
+  const state = await connectionState(hub.db, connectionId)
+  if (state !== 'active') return `${connectionId} is ${state ?? 'unknown'}; nothing is pushed`
+  const total: PushCount = { set: 0, stale: 0, refused: 0, missing: 0 }
+  for (let batch = 0; batch < BATCHES_MAX && !reporter.signal.aborted; batch += 1) {
+    const request = { connection_id: connectionId, limit: capability.batch_max, lease_ms: LEASE_MS }
+    const claimed = await claimDue(hub.db, coreContext(hub), request)
+    if (claimed.length === 0) {
+      // Nothing to send, but a claim may have settled rows that were right already and left others for the next round.
+      const more = await connectionsToPush(hub.db, [connectionId], hub.clock.now())
+      if (more.length === 0) break
+      continue
+    }
+    const sent = await pushBatch(hub, connection, claimed)
+    for (const key of ['set', 'stale', 'refused', 'missing'] as const) total[key] += sent.count[key]
+    if (sent.fault !== undefined) return afterFault(hub, connection, sent.fault, total)
+  }
+  if (total.set > 0) await hub.db.query('update connections set last_pushed_at = $2 where id = $1', [connectionId, hub.clock.now()])
+  return `told ${connectionId} ${sentenceOf(total)}`
+}
+
+async function pushBatch(hub: Hub, connection: Connection, claimed: readonly ClaimedLine[]): Promise<{ count: PushCount; fault?: HubError }> {
+  const capability = connection.connector.availability
+  if (capability === undefined) throw new HubError('unsupported', `${connection.id} cannot be told what may be sold`)
+  const key = `${connection.id}:${hub.ids.uuid()}`
+  const at = hub.clock.now()
+  const started = performance.now()
+  const log = (outcome: string, error?: HubError): Promise<void> =>
+    recordAttempt(hub.db, {
+      connection_id: connection.id,
+      subject: `availability:${key}`,
+      operation: 'push availability',
+      at,
+      duration_ms: performance.now() - started,
+      outcome,
+      status: error?.status,
+      error_code: error?.code,
+      request: { listings: claimed.length, lines: claimed.slice(0, 50).map(({ listing_id, quantity, expected }) => ({ listing_id, quantity, expected })) },
+    })
+  let results: AvailabilityResult[]
+  try {
+    results = await capability.push(connection.port, claimed.map(toLine), key)
+  } catch (thrown) {
+    const fault = asHubError(thrown)
+    await log(fault.code === 'outcome_unknown' ? 'unknown' : 'failed', fault)
+    return { count: await recover(hub, connection, claimed, fault), fault }
+  }
+  const count = await inTransaction(hub.db, (tx) => recordResults(tx, coreContext(hub), claimed, results))
+  await log(sentenceOf(count))
+  return { count }
+}
+
+/** What the connector sees of a claim: nothing of our bookkeeping. */
+function toLine({ listing_id, channel_sku, external, quantity, expected }: ClaimedLine): AvailabilityLine {
+  return { listing_id, channel_sku, external, quantity, expected }
+}
+
+/**
+ * After a call without an answer. A channel that cannot compare is read back: showing the number proves it. One that compares is not:
+ * there the same number may also be the outcome of sales that we have not seen, and giving the claim back reckons with both.
+ */
+async function recover(hub: Hub, connection: Connection, claimed: readonly ClaimedLine[], fault: HubError): Promise<PushCount> {
+  const { availability } = connection.connector
+  const proven = fault.code === 'outcome_unknown' && availability?.compare_and_set === false ? await readBack(connection, claimed) : new Set<number>()
+  const settled = claimed.filter((line) => proven.has(line.listing_id))
+  const open = claimed.filter((line) => !proven.has(line.listing_id))
+  return inTransaction(hub.db, async (tx) => {
+    const ctx = coreContext(hub)
+    const results = settled.map(({ listing_id }) => ({ listing_id, outcome: 'set' as const }))
+    const count = await recordResults(tx, ctx, settled, results)
+    await releaseClaims(tx, ctx, open, fault)
+    if (fault.next === 'pause') await failConnection(tx, connection.id, fault, ctx.now)
+    return count
+  })
+}
+
+async function readBack(connection: Connection, claimed: readonly ClaimedLine[]): Promise<Set<number>> {
+  const read = connection.connector.availability?.read
+  if (read === undefined) return new Set()
+  const wanted = new Map(claimed.map((line) => [line.listing_id, line.quantity]))
+  try {
+    const shown = await read(connection.port, claimed.map(toLine))
+    return new Set(shown.filter((line) => wanted.get(line.listing_id) === line.quantity).map((line) => line.listing_id))
+  } catch {
+    // Not readable either: the outcome stays open and the claims are given back.
+    return new Set()
+  }
+}
+
+/** The rows carry their own next time. A job that fails is shown as failed, and the sweeper wakes the next one. */
+async function afterFault(hub: Hub, connection: Connection, fault: HubError, total: PushCount): Promise<string> {
+  if (fault.retry_after_ms === undefined) throw fault
+  const wake = wakePush(connection.id)
+  await hub.queues.add(wake.queue, wake.name, wake.data, { delay_ms: fault.retry_after_ms })
+  return `told ${connection.id} ${sentenceOf(total)}; it asks to wait ${fault.retry_after_ms} ms (${fault.code})`
+}
+
+function sentenceOf(count: PushCount): string {
+  const parts = (['set', 'stale', 'refused', 'missing'] as const).filter((key) => count[key] > 0).map((key) => `${count[key]} ${key}`)
+  return parts.length === 0 ? 'nothing new' : parts.join(', ')
+}

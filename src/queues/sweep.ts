@@ -1,0 +1,204 @@
+import { EFFECTS, type EffectKind } from '../db/outbox.ts'
+import { inTransaction } from '../db/transaction.ts'
+import type { Connection, Hub } from '../hub.ts'
+import { announceDeadLetters, openDeadLetters, reconcileDeadLetters, type NewDeadLetter } from './deadLetters.ts'
+import type { QueueName } from './define.ts'
+import { relayDue } from './relay.ts'
+import { connectionsToPush, forceAll, wakeDrain, wakePush, type Wake } from './wake.ts'
+
+const SWEEP_EVERY_MS = 1_000
+/** Younger rows have a wake-up of their own on the way. */
+const OVERDUE_MS = 2_000
+const DRAIN_ALIVE_MS = 6_000
+/** The same thing is not woken again before this: its job may simply be waiting for a free slot. */
+const WAKE_AGAIN_AFTER_MS = 3_000
+/** A queue with this much waiting has no lack of wake-ups. */
+const WAITING_MAX = 200
+const SCHEDULES_EVERY_MS = 30_000
+const MATCH_EVERY_MS = 60_000
+
+/** What the sweeper remembers between its rounds: nothing that may not be forgotten. */
+export interface SweepMemory {
+  wokenAt: Map<string, number>
+  scheduledAt: number
+}
+
+export interface Swept {
+  woken: number
+  groups: number
+  recovered: number
+  sentence: string
+}
+
+export interface Sweeper {
+  /** Starts no further round and waits for the one that runs. */
+  close: () => Promise<void>
+}
+
+export const newSweep = (): SweepMemory => ({ wokenAt: new Map(), scheduledAt: Number.NEGATIVE_INFINITY })
+
+/**
+ * Re-drives, in every worker process, whatever is due and has no job: this is what makes the queue expendable. It runs outside the
+ * queue, because a wiped queue cannot wake itself.
+ */
+export function startSweeper(hub: Hub, options: { every_ms?: number } = {}): Sweeper {
+  const memory = newSweep()
+  let running: Promise<void> | undefined
+  const timer = setInterval(() => {
+    running ??= sweepOnce(hub, memory)
+      .then(
+        () => undefined,
+        (thrown: unknown) => hub.log.warn({ reason: String(thrown) }, 'a sweep failed; the next one follows'),
+      )
+      .finally(() => {
+        running = undefined
+      })
+  }, options.every_ms ?? SWEEP_EVERY_MS)
+  return {
+    close: async () => {
+      clearInterval(timer)
+      await running
+    },
+  }
+}
+
+/** One round. Two processes that sweep at once only wake twice. */
+export async function sweepOnce(hub: Hub, memory: SweepMemory): Promise<Swept> {
+  const recovered = await recoverLeases(hub)
+  const groups = await relayDue(hub)
+  const wakes = [...(await overdueDrains(hub)), ...(await overduePushes(hub))]
+  const woken = await wakeOverdue(hub, memory, wakes)
+  const now = hub.clock.now().getTime()
+  if (now - memory.scheduledAt >= SCHEDULES_EVERY_MS) {
+    memory.scheduledAt = now
+    await upsertSchedules(hub)
+    await reconcileDeadLetters(hub)
+  }
+  return { woken, groups, recovered, sentence: `woke ${woken}, relayed ${groups} group(s), took back ${recovered} effect(s)` }
+}
+
+/** Connections with rows that are due for a while and that no living run is draining. */
+async function overdueDrains(hub: Hub): Promise<Wake[]> {
+  const now = hub.clock.now()
+  const rows = await hub.db.query<{ id: string }>(
+    `select c.id from unnest($1::text[]) as c (id)
+     where exists (select 1 from inbox where connection_id = c.id and state = 'pending' and next_attempt_at <= $2)
+       and not exists (select 1 from drain_runs r where r.connection_id = c.id and r.run_id is not null and r.alive_at > $3)`,
+    [[...hub.connections.keys()], earlier(now, OVERDUE_MS), earlier(now, DRAIN_ALIVE_MS)],
+  )
+  return rows.map((row) => wakeDrain(row.id))
+}
+
+/** Units held back for unseen sales are given up by a claim, so those connections need one too. */
+async function overduePushes(hub: Hub): Promise<Wake[]> {
+  const now = hub.clock.now()
+  const channels = [...hub.connections.values()].filter(({ connector, config }) => connector.availability !== undefined && config.availability.push)
+  const ids = channels.map((connection) => connection.id)
+  if (ids.length === 0) return []
+  const due = await connectionsToPush(hub.db, ids, now)
+  const held = await hub.db.query<{ connection_id: string }>(
+    `select distinct connection_id from availability where unseen > 0 and unseen_until <= $1 and connection_id = any($2)`,
+    [now, ids],
+  )
+  return [...new Set([...due, ...held.map((row) => row.connection_id)])].map(wakePush)
+}
+
+async function wakeOverdue(hub: Hub, memory: SweepMemory, wakes: readonly Wake[]): Promise<number> {
+  const now = hub.clock.now().getTime()
+  for (const [key, at] of memory.wokenAt) if (now - at >= WAKE_AGAIN_AFTER_MS) memory.wokenAt.delete(key)
+  const fresh = wakes.filter((wake) => !memory.wokenAt.has(wake.key))
+  if (fresh.length === 0) return 0
+  const counts = await hub.queues.counts()
+  const chosen = fresh.filter((wake) => (counts[wake.queue]['waiting'] ?? 0) < WAITING_MAX)
+  for (const wake of chosen) memory.wokenAt.set(wake.key, now)
+  await forceAll(hub, chosen)
+  return chosen.length
+}
+
+interface LostEffect {
+  id: number
+  connection_id: string
+  kind: EffectKind
+  attempts: number
+  was: 'queued' | 'sending'
+}
+
+/**
+ * Effects whose job got lost are due again. One that was being sent when its process died may have arrived: the next attempt looks
+ * first. One that used up its attempts in this way kills processes, and waits for a person.
+ */
+async function recoverLeases(hub: Hub): Promise<number> {
+  const now = hub.clock.now()
+  const { lost, dead } = await inTransaction(hub.db, async (tx) => {
+    const found = await tx.query<LostEffect>(
+      `select id, connection_id, kind, attempts, state as was from outbox
+       where state in ('queued', 'sending') and lease_until < $1 order by id limit 1000 for update skip locked`,
+      [now],
+    )
+    if (found.length === 0) return { lost: found, dead: [] }
+    const spent = found.filter((effect) => effect.was === 'sending' && effect.attempts >= EFFECTS[effect.kind].attempts_max)
+    await tx.query(
+      `update outbox set state = case when id = any($2) then 'dead' else 'pending' end, lease_until = null, next_attempt_at = $3,
+              unknown_outcome = unknown_outcome or state = 'sending',
+              error_code = case when id = any($2) then 'poison' else error_code end
+       where id = any($1)`,
+      // Retries are relayed only after a grace in which their own delayed job may come; these have none.
+      [found.map((effect) => effect.id), spent.map((effect) => effect.id), earlier(now, OVERDUE_MS)],
+    )
+    const letters = spent.map(
+      (effect): NewDeadLetter => ({
+        connection_id: effect.connection_id,
+        source: 'outbox',
+        source_id: effect.id,
+        kind: effect.kind,
+        code: 'poison',
+        detail: `the process died in each of ${effect.attempts} attempts`,
+      }),
+    )
+    return { lost: found, dead: await openDeadLetters(tx, letters, now) }
+  })
+  await announceDeadLetters(hub, dead)
+  return lost.length
+}
+
+const earlier = (now: Date, ms: number): Date => new Date(now.getTime() - ms)
+
+// ── schedules ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+interface Schedule {
+  queue: QueueName
+  name: string
+  key: string
+  every_ms: number
+  data: object
+}
+
+/** Where the configuration names no pace. Webhooks are the fast path; polling repairs what they missed. */
+const DEFAULT_SECONDS = { orders: 300, payments: 900, listings: 3_600, settlements: 3_600, files: 30 } as const
+
+/** Creates what is missing, corrects what has changed: after the queue was wiped this brings every repeating job back. */
+export async function upsertSchedules(hub: Hub): Promise<void> {
+  const schedules = [...[...hub.connections.values()].flatMap(schedulesOf), MATCH]
+  for (const { queue, name, key, every_ms, data } of schedules) await hub.queues.schedule(queue, name, key, every_ms, data)
+}
+
+const MATCH: Schedule = { queue: 'settlement', name: 'match', key: 'settlement-match', every_ms: MATCH_EVERY_MS, data: {} }
+
+/** Pure: the repeating jobs that one connection asks for. */
+export function schedulesOf({ id, connector, config }: Pick<Connection, 'id' | 'connector' | 'config'>): Schedule[] {
+  const wanted = {
+    orders: config.pull.orders_every_seconds,
+    listings: config.pull.listings_every_seconds,
+    settlements: config.pull.settlements_every_seconds,
+    payments: config.pull.settlements_every_seconds,
+  }
+  const pulls = (['orders', 'payments', 'listings', 'settlements'] as const)
+    .filter((stream) => connector.pull?.[stream] !== undefined)
+    .map((stream): Schedule => {
+      const seconds = wanted[stream] ?? DEFAULT_SECONDS[stream]
+      return { queue: 'pull', name: 'pull', key: `pull-${id}-${stream}`, every_ms: seconds * 1_000, data: { connection_id: id, stream } }
+    })
+  if (connector.files === undefined) return pulls
+  const seconds = config.pull.files_every_seconds ?? DEFAULT_SECONDS.files
+  return [...pulls, { queue: 'files', name: 'read', key: `files-${id}`, every_ms: seconds * 1_000, data: { connection_id: id } }]
+}

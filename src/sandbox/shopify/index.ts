@@ -1,0 +1,332 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import {
+  openJournal,
+  type Product,
+  type SimulatorOptions,
+  type SoldOrder,
+  type Storefront,
+  type StorefrontLedger,
+} from '../simulator.ts'
+import { answerGraph, costOf, type GraphContext } from './graph.ts'
+import { messagesOf } from './payloads.ts'
+import { applyEvent, collected, newShop, secondOf, soldOrder, unitsOf, type ShopEvent, type ShopLine, type ShopOrder, type ShopRefund } from './shop.ts' // prettier-ignore
+import { startSender, uuidOf, type Delivery } from './webhooks.ts'
+
+export interface ShopifySimulatorOptions extends SimulatorOptions {
+  connection_id: string
+  products: readonly Product[]
+  currency: string
+  /** Domain the shop goes by. */
+  shop?: string
+  /** Size and refill of the cost bucket, and the most one query may cost. Shopify's standard plan unless told otherwise. */
+  points?: { max: number; per_second: number; query_max: number }
+}
+
+/** One line of the journal: what happened and which messages it set off, together, so that neither is ever without the other. */
+type Entry = { event: ShopEvent; deliveries: Delivery[] } | { settled: string; ending: 'delivered' | 'given_up' }
+
+const API_VERSION = '2026-10'
+const STANDARD = { max: 2_000, per_second: 100, query_max: 1_000 }
+const BODY_BYTES_MAX = 1_000_000
+const SHIPPING_MINOR = 490
+
+/** A Shopify shop on 127.0.0.1: its GraphQL Admin API, its webhooks, and its buyers' verbs. What it is told it keeps in its journal. */
+export async function startShopifySimulator(options: ShopifySimulatorOptions): Promise<Storefront> {
+  const { connection_id, currency, now, random } = options
+  const domain = options.shop ?? `${connection_id.toLowerCase().replaceAll(/[^a-z0-9-]/g, '-')}.myshopify.com`
+  const face = { shop: domain, currency }
+  const secrets = { access_token: `sandbox-token-${connection_id}`, webhook: `sandbox-webhook-secret-${connection_id}` }
+  const location_id = 'gid://shopify/Location/1'
+  let { faults, webhook_url } = options
+
+  const journal = openJournal<Entry>(options.journal_path)
+  const shop = newShop()
+  const unsettled = new Map<string, Delivery>()
+  const stockWrites: StorefrontLedger['stock_writes'] = []
+  for (const entry of journal.events()) {
+    if ('settled' in entry) unsettled.delete(entry.settled)
+    else applyEvent(shop, entry.event)
+    if ('event' in entry) for (const delivery of entry.deliveries) unsettled.set(delivery.webhook_id, delivery)
+  }
+
+  const sender = startSender({
+    shop: domain,
+    api_version: API_VERSION,
+    secret: secrets.webhook,
+    url: () => webhook_url,
+    faults: () => faults,
+    random,
+    onSettled: (webhook_id, ending) => journal.append({ settled: webhook_id, ending }),
+  })
+
+  const commit = (event: ShopEvent): void => {
+    applyEvent(shop, event)
+    const order =
+      'order_id' in event
+        ? shop.orders.get(event.order_id)
+        : event.type === 'sold'
+          ? shop.orders.get(event.order.id)
+          : undefined
+    const deliveries = messagesOf(event, order, face).map(({ topic, body }, index) => ({
+      webhook_id: uuidOf(`${connection_id}:${shop.events}:${index}`),
+      event_id: uuidOf(`${connection_id}:${shop.events}`),
+      topic,
+      triggered_at: event.at,
+      body: JSON.stringify(body),
+    }))
+    journal.append({ event, deliveries })
+    if (event.type === 'stock_written') {
+      for (const { sku, quantity } of event.rows) stockWrites.push({ sku, quantity, at_ms: Date.parse(event.at) })
+    }
+    sender.send(deliveries)
+  }
+  let handed = 0
+  // Made from the number of events, so that ids go on where they stopped when the journal is folded again.
+  const newId = (): string => String(5_000_000_000_000 + shop.events * 1_000 + (handed++ % 1_000))
+
+  const missing = options.products.filter((product) => !shop.shelf.has(product.sku))
+  if (missing.length > 0) commit({ type: 'stocked', at: now().toISOString(), products: missing })
+  sender.send([...unsettled.values()])
+
+  const context: GraphContext = { shop, face, location_id, now, newId, commit }
+  const bucket = createBucket(options.points ?? STANDARD, now)
+  const server = createServer((request, response) => {
+    void serve(request, response, { context, bucket, token: secrets.access_token, faults: () => faults, random })
+  })
+  await new Promise<void>((resolve) => server.listen(options.port, '127.0.0.1', resolve))
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+
+  return {
+    connection_id,
+    url,
+    settings: {
+      shop: domain,
+      api_version: API_VERSION,
+      access_token: secrets.access_token,
+      webhook_secrets: [secrets.webhook],
+      location_id,
+      currency,
+      api_url: url,
+    },
+    setWebhookUrl: (next) => void (webhook_url = next),
+    setFaults: (next) => void (faults = next),
+    busy: sender.busy,
+    stop: async () => {
+      sender.stop()
+      server.closeAllConnections()
+      await new Promise<void>((resolve) => server.close(() => resolve()))
+      journal.close()
+    },
+    products: () =>
+      [...shop.shelf.values()].map(({ sku, title, price_minor, available }) => ({
+        sku,
+        title,
+        price_minor,
+        quantity: available,
+      })),
+    ...verbs(context),
+    ledger: () => ({
+      orders: [...shop.orders.values()].map((order) => soldOrder(order, currency)),
+      shown: Object.fromEntries([...shop.shelf.values()].map((item) => [item.sku, item.available])),
+      stock_writes: stockWrites,
+    }),
+  }
+}
+
+// ── the buyers' and the merchant's side ───────────────────────────────────────────────────────────────────────────────────
+
+function verbs({
+  shop,
+  face,
+  now,
+  newId,
+  commit,
+}: GraphContext): Pick<Storefront, 'sell' | 'pay' | 'edit' | 'cancel' | 'refund'> {
+  const sale = (order: ShopOrder, payment_id: string | null, at: string) => {
+    const amount_minor = soldOrder(order, face.currency).total_minor
+    return { id: newId(), kind: 'sale' as const, amount_minor, payment_id, at }
+  }
+  const open = (external_id: string): ShopOrder | undefined => {
+    const order = shop.orders.get(external_id)
+    return order === undefined || order.cancelled_at !== null ? undefined : order
+  }
+  const give = (order: ShopOrder, lines: ShopRefund['lines'], amount_minor: number, at: string): ShopRefund => {
+    const paid = Math.min(amount_minor, collected(order))
+    const payment_id = order.transactions[0]?.payment_id ?? null
+    const transactions = paid > 0 ? [{ id: newId(), kind: 'refund' as const, amount_minor: paid, payment_id, at }] : []
+    return { id: newId(), at, lines, transactions }
+  }
+  return {
+    sell: ({ lines, buyer, paid, payment_id }): SoldOrder | undefined => {
+      const wanted = new Map<string, number>()
+      for (const { sku, quantity } of lines) wanted.set(sku, (wanted.get(sku) ?? 0) + quantity)
+      if (
+        wanted.size === 0 ||
+        [...wanted].some(([sku, units]) => units < 1 || units > (shop.shelf.get(sku)?.available ?? 0))
+      )
+        return undefined
+      const at = now().toISOString()
+      const order: ShopOrder = {
+        id: newId(),
+        name: `#${1_001 + shop.orders.size}`,
+        created_at: secondOf(at),
+        updated_at: secondOf(at),
+        cancelled_at: null,
+        buyer,
+        lines: [...wanted].map(([sku, ordered]): ShopLine => {
+          const item = shop.shelf.get(sku)
+          return {
+            id: newId(),
+            sku,
+            title: item?.title ?? sku,
+            price_minor: item?.price_minor ?? 0,
+            ordered,
+            removed: 0,
+          }
+        }),
+        shipping_minor: SHIPPING_MINOR,
+        transactions: [],
+        refunds: [],
+        fulfillments: [],
+      }
+      if (paid) order.transactions.push(sale(order, payment_id, at))
+      commit({ type: 'sold', at, order })
+      return soldOrder(order, face.currency)
+    },
+    pay: (external_id, payment_id) => {
+      const order = open(external_id)
+      if (order === undefined || order.transactions.length > 0) return
+      const at = now().toISOString()
+      commit({ type: 'paid', at, order_id: order.id, transaction: sale(order, payment_id, at) })
+    },
+    edit: (external_id, line_id, quantity) => {
+      const order = open(external_id)
+      const line = order?.lines.find((candidate) => candidate.id === line_id)
+      if (order === undefined || line === undefined) return false
+      const units = unitsOf(order, line)
+      const more = quantity - units.quantity
+      const fits =
+        more <= 0 ? quantity >= units.shipped + units.takenOff : more <= (shop.shelf.get(line.sku)?.available ?? 0)
+      if (more === 0 || !fits) return false
+      const next =
+        more > 0
+          ? { ordered: line.ordered + more, removed: line.removed }
+          : { ordered: line.ordered, removed: line.removed - more }
+      commit({ type: 'edited', at: now().toISOString(), order_id: order.id, line_id, ...next })
+      return true
+    },
+    cancel: (external_id) => {
+      const order = open(external_id)
+      if (order === undefined || order.fulfillments.length > 0) return false
+      const at = now().toISOString()
+      const rest = order.lines.map((line) => ({
+        line_id: line.id,
+        quantity: unitsOf(order, line).current,
+        restock: 'cancel' as const,
+        shipped: false,
+      }))
+      const refund = give(order, rest.filter((item) => item.quantity > 0), collected(order), at) // prettier-ignore
+      commit({ type: 'refunded', at, order_id: order.id, refund, cancels_order: true })
+      return true
+    },
+    refund: (external_id, line_id, quantity, restock) => {
+      const order = open(external_id)
+      const line = order?.lines.find((candidate) => candidate.id === line_id)
+      if (order === undefined || line === undefined || quantity < 1) return false
+      const units = unitsOf(order, line)
+      // Units that are kept are shipped ones first; the rest of them is taken off the work, like everything restocked.
+      const kept = restock === 'none' ? Math.min(quantity, units.current - units.toShip) : 0
+      if (quantity - kept > units.toShip) return false
+      const word = restock === 'none' ? 'no_restock' : 'cancel'
+      const parts = [{ quantity: kept, shipped: true }, { quantity: quantity - kept, shipped: false }].filter((part) => part.quantity > 0) // prettier-ignore
+      const at = now().toISOString()
+      const lines = parts.map((part) => ({ line_id, restock: word, ...part }) as const)
+      commit({
+        type: 'refunded',
+        at,
+        order_id: order.id,
+        refund: give(order, lines, quantity * line.price_minor, at),
+        cancels_order: false,
+      })
+      return true
+    },
+  }
+}
+
+// ── the network's side ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+interface Bucket {
+  query_max: number
+  /** Takes the points if they are there; tells how the bucket stands either way. */
+  take: (cost: number) => {
+    ok: boolean
+    status: { maximumAvailable: number; currentlyAvailable: number; restoreRate: number }
+  }
+}
+
+function createBucket({ max, per_second, query_max }: typeof STANDARD, now: () => Date): Bucket {
+  let points = max
+  let at_ms = now().getTime()
+  return {
+    query_max,
+    take: (cost) => {
+      const t = now().getTime()
+      points = Math.min(max, points + ((t - at_ms) / 1_000) * per_second)
+      at_ms = t
+      const ok = cost <= points
+      if (ok) points -= cost
+      return { ok, status: { maximumAvailable: max, currentlyAvailable: Math.floor(points), restoreRate: per_second } }
+    },
+  }
+}
+
+interface Service {
+  context: GraphContext
+  bucket: Bucket
+  token: string
+  faults: () => SimulatorOptions['faults']
+  random: () => number
+}
+
+async function serve(request: IncomingMessage, response: ServerResponse, service: Service): Promise<void> {
+  const reply = (status: number, body: unknown): void => {
+    response
+      .writeHead(status, { 'content-type': 'application/json', 'x-shopify-api-version': API_VERSION })
+      .end(JSON.stringify(body))
+  }
+  try {
+    const body = await readBody(request)
+    if (request.method !== 'POST' || !/^\/admin\/api\/[^/]+\/graphql\.json$/.test(request.url ?? ''))
+      return reply(404, { errors: 'Not Found' })
+    if (request.headers['x-shopify-access-token'] !== service.token)
+      return reply(401, { errors: '[API] Invalid API key or access token' })
+    const { query, variables = {} } = JSON.parse(body) as { query: string; variables?: Record<string, unknown> }
+    const { throttle_share, fail_share, cut_share } = service.faults()
+    if (service.random() < fail_share) return reply(500, { errors: 'Internal Server Error' })
+    const cost = costOf(query, variables)
+    const spelled = (code: string) => [{ message: code.toLowerCase(), extensions: { code } }]
+    if (cost > service.bucket.query_max) return reply(200, { errors: spelled('MAX_COST_EXCEEDED') })
+    const forced = service.random() < throttle_share
+    const { ok, status } = forced ? { ...service.bucket.take(0), ok: false } : service.bucket.take(cost)
+    const extensions = { cost: { requestedQueryCost: cost, actualQueryCost: ok ? cost : null, throttleStatus: status } }
+    if (!ok) return reply(200, { errors: spelled('THROTTLED'), extensions })
+    const answer = (await answerGraph({ query, variables }, service.context)) as Record<string, unknown>
+    if (service.random() < cut_share) return void response.socket?.destroy()
+    reply(200, { ...answer, extensions })
+  } catch {
+    if (response.headersSent) response.socket?.destroy()
+    else reply(400, { errors: 'Bad Request' })
+  }
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length
+    if (bytes > BODY_BYTES_MAX) throw new Error('the body is too large')
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
