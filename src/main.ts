@@ -7,7 +7,7 @@ import { createIntake, type Intake } from './db/inbox.ts'
 import { migrate } from './db/migrate.ts'
 import { openDb } from './db/pool.ts'
 import { inTransaction } from './db/transaction.ts'
-import { ensureFirstUser } from './http/users.ts'
+import { ensureFirstUser, type FirstUser } from './http/auth.ts'
 import { startServer } from './http/server.ts'
 import type { Hub } from './hub.ts'
 import { catalogOf } from './main/catalog.ts'
@@ -29,6 +29,8 @@ export interface HubOptions {
   parts?: Parts
   /** Where the database is, when the caller has opened it already (the command line beside a running hub). */
   database?: Database
+  /** Keeps hubs apart that share one Redis. */
+  queue_prefix?: string
 }
 
 /** A hub whose parts are connected and where nothing runs yet: enough for every command. */
@@ -43,7 +45,7 @@ export interface RunningHub extends OpenHub {
   /** Address of the HTTP side; absent in the worker role. */
   url: string | undefined
   /** Printed once: the administrator made because there was no user anywhere. */
-  firstUser: { name: string; password: string } | undefined
+  firstUser: FirstUser | undefined
 }
 
 /** Database, schema, catalogue, connections and queues, in the order in which each needs the one before. */
@@ -62,7 +64,7 @@ export async function openHub(options: HubOptions): Promise<OpenHub> {
     const vault = openVault(await vaultKey(config.secrets.vault_key, config.vault_key_file))
     const connections = connectAll(config, { db, log, clock, random })
     opened.push({ close: async () => void (await Promise.allSettled([...connections.values()].map(({ port }) => port.files.close()))) })
-    const queues = await openQueues({ database_url: database.url, redis_url: config.redis.url, log })
+    const queues = await openQueues({ database_url: database.url, redis_url: config.redis.url, log, ...(options.queue_prefix === undefined ? {} : { prefix: options.queue_prefix }) })
     opened.push(queues)
     const hub: Hub = { config, db, clock, ids, random, log, vault, connections, queues }
     await inTransaction(db, (tx) => syncCatalog(tx, coreContext(hub), catalogOf(config)))

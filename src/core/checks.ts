@@ -122,6 +122,7 @@ const PIPES: readonly Check[] = [
       left join (select connection_id, max(processed_at) as at from inbox group by 1) last on last.connection_id = i.connection_id
       where case i.state when 'parked' then i.cause_code is null
                          when 'pending' then i.next_attempt_at < last.at - ${PASSED_OVER}
+                         when 'dropped' then false
                          else i.processed_at is null end`,
   },
   {

@@ -40,7 +40,8 @@ const WAITING_BYTES_MAX = 64 * 1024 * 1024
 const BUSY_RETRY_AFTER_MS = 1_000
 const WAKE_PAUSE_MS = 25
 
-const aadOf = (row: { connection_id: string; dedupe_key: string }): string => `inbox:${row.connection_id}:${row.dedupe_key}`
+const aadOf = (row: { connection_id: string; dedupe_key: string }): string =>
+  `inbox:${row.connection_id}:${row.dedupe_key}`
 
 /** Seals the bytes for their row, so that a body moved to another row can no longer be opened. */
 export function sealRow(vault: Sealer, row: ReceivedRow): NewInboxRow {
@@ -48,7 +49,10 @@ export function sealRow(vault: Sealer, row: ReceivedRow): NewInboxRow {
 }
 
 /** The bytes as they came. `payload_invalid` when they were erased; `vault_sealed` when the key does not fit. */
-export function readBody(vault: Sealer, row: { connection_id: string; dedupe_key: string; body: Buffer | null }): Buffer {
+export function readBody(
+  vault: Sealer,
+  row: { connection_id: string; dedupe_key: string; body: Buffer | null },
+): Buffer {
   if (row.body === null) throw new HubError('payload_invalid', 'the body was erased', { path: '$' })
   return vault.open(row.body, aadOf(row))
 }
@@ -73,7 +77,10 @@ export async function insertInbox(db: Queryable, rows: readonly NewInboxRow[]): 
     return 'duplicate'
   })
   if (repeats.length === 0) return outcomes
-  const known = await hashesOf(db, repeats.map((index) => rows[index]).filter((row) => row !== undefined))
+  const known = await hashesOf(
+    db,
+    repeats.map((index) => rows[index]).filter((row) => row !== undefined),
+  )
   const conflicts: { inbox_id: number; row: NewInboxRow }[] = []
   for (const index of repeats) {
     const row = rows[index]
@@ -123,7 +130,10 @@ function columnsOf(rows: readonly NewInboxRow[]): unknown[] {
 }
 
 /** A statement of its own: a row that another process committed a moment ago is invisible to the insert that met it. */
-async function hashesOf(db: Queryable, rows: readonly NewInboxRow[]): Promise<Map<string, { id: number; body_sha256: Buffer }>> {
+async function hashesOf(
+  db: Queryable,
+  rows: readonly NewInboxRow[],
+): Promise<Map<string, { id: number; body_sha256: Buffer }>> {
   const found = await db.query<{ id: number; connection_id: string; dedupe_key: string; body_sha256: Buffer }>(
     `select id, connection_id, dedupe_key, body_sha256 from inbox
      join unnest($1::text[], $2::text[]) as given (connection_id, dedupe_key) using (connection_id, dedupe_key)`,
@@ -132,7 +142,10 @@ async function hashesOf(db: Queryable, rows: readonly NewInboxRow[]): Promise<Ma
   return new Map(found.map((row) => [aadOf(row), row]))
 }
 
-async function insertConflicts(db: Queryable, conflicts: readonly { inbox_id: number; row: NewInboxRow }[]): Promise<void> {
+async function insertConflicts(
+  db: Queryable,
+  conflicts: readonly { inbox_id: number; row: NewInboxRow }[],
+): Promise<void> {
   if (conflicts.length === 0) return
   await db.query(
     `insert into inbox_conflicts (inbox_id, body, body_sha256, received_at)
@@ -210,7 +223,9 @@ export function createIntake(options: IntakeOptions): Intake {
   return {
     accept: (received) => {
       if (waiting.length >= WAITING_ROWS_MAX || waitingBytes >= WAITING_BYTES_MAX) {
-        const full = new HubError('database_unavailable', 'too many messages wait to be stored', { retry_after_ms: BUSY_RETRY_AFTER_MS })
+        const full = new HubError('database_unavailable', 'too many messages wait to be stored', {
+          retry_after_ms: BUSY_RETRY_AFTER_MS,
+        })
         return Promise.reject(full)
       }
       const { promise, resolve, reject } = Promise.withResolvers<Stored>()
@@ -230,7 +245,10 @@ export function createIntake(options: IntakeOptions): Intake {
 /** One bad row (a text that PostgreSQL refuses, a deadlock) must not reject its neighbours: they are then stored one by one. */
 async function storeAll(db: Db, batch: readonly Waiting[]): Promise<(Stored | Error)[]> {
   try {
-    return await insertInbox(db, batch.map(({ row }) => row))
+    return await insertInbox(
+      db,
+      batch.map(({ row }) => row),
+    )
   } catch (thrown) {
     const fault = asHubError(thrown)
     if (fault.code === 'database_unavailable' || batch.length === 1) return batch.map(() => fault)

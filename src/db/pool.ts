@@ -67,7 +67,7 @@ const UNAVAILABLE_ERRNOS = new Set([
 ])
 /** node-postgres reports a socket that went away by text alone. */
 const UNAVAILABLE_TEXT =
-  /connection terminated|timeout exceeded when trying to connect|not queryable|client was closed|timeout expired/i
+  /connection terminated|timeout exceeded when trying to connect|not queryable|client was closed|timeout expired|after calling end on the pool/i
 
 const OID = { int8: 20, int8_array: 1016, text_array: 1009, date: 1082, date_array: 1182, timestamp: 1114 } as const
 const typeParser = pg.types.getTypeParser as (oid: number, format: 'text' | 'binary') => (text: string) => unknown

@@ -31,6 +31,8 @@ export interface ServerOptions {
   public_url?: string | undefined
   /** Whether this process works on the queues; asked for each readiness check. */
   isWorking?: () => boolean
+  /** Told of every route and who may use it, as it is registered. */
+  onRoute?: (route: { method: string; url: string; minimum: Minimum }) => void
 }
 
 /** Who is asking. */
@@ -54,5 +56,7 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Copied from the policy table when the route is registered. */
     minimum?: Minimum
+    /** Asked so often that a line for each request would drown the others; the metrics count it. */
+    quiet?: true
   }
 }

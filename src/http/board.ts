@@ -64,10 +64,9 @@ function adaptersOf(queues: ReadonlyMap<string, unknown>, readOnlyMode: boolean)
 }
 
 function readOnlyWhereAsked(route: ApiRoutes[number], watching: Map<string, BullMQAdapter>): ApiRoutes[number] {
-  const { handler } = route
   return {
     ...route,
     handler: (request) =>
-      handler(request === undefined || request.headers[READ_ONLY_HEADER] === 'no' ? request : { ...request, queues: watching }),
+      route.handler(request === undefined || request.headers[READ_ONLY_HEADER] === 'no' ? request : { ...request, queues: watching }),
   } as ApiRoutes[number]
 }

@@ -19,7 +19,7 @@ interface Check {
 /** `/healthz`: the process lives. `/readyz`: it can work. `/metrics`: Prometheus text, for this machine or with a key. */
 export function registerHealth(app: App, hub: Hub, options: ServerOptions, metrics: Metrics): void {
   const migrations = migrationCheck(hub)
-  const quiet = { schema: { hide: true }, logLevel: 'warn' } as const
+  const quiet = { schema: { hide: true }, config: { quiet: true } } as const
 
   app.get('/healthz', quiet, async (_request, reply) => reply.header('cache-control', 'no-store').send({ status: 'ok' }))
 

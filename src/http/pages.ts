@@ -9,7 +9,7 @@ import { STYLE } from './style.ts'
 const STYLE_URL = '/assets/crossdock.css'
 
 export function registerPages(app: App, hub: Hub): void {
-  app.get(STYLE_URL, { schema: { hide: true }, logLevel: 'warn' }, async (_request, reply) =>
+  app.get(STYLE_URL, { schema: { hide: true }, config: { quiet: true } }, async (_request, reply) =>
     reply.type('text/css; charset=utf-8').header('cache-control', 'public, max-age=300').send(STYLE),
   )
   app.get('/', { schema: { hide: true } }, async (request, reply) => {

@@ -23,10 +23,11 @@ export async function verifyPassword(password: string, stored: string | undefine
   const parts = FORMAT.exec(stored ?? '') ?? FORMAT.exec(NOBODY)
   const [, N = '', r = '', p = '', salt = '', hash = ''] = parts ?? []
   const expected = Buffer.from(hash, 'base64url')
-  const actual = await derive(password, Buffer.from(salt, 'base64url'), expected.length, { N: Number(N), r: Number(r), p: Number(p) }).catch(
-    () => Buffer.alloc(expected.length),
-  )
-  return timingSafeEqual(actual, expected) && stored !== undefined && FORMAT.test(stored)
+  const cost = { N: Number(N), r: Number(r), p: Number(p) }
+  // A cost that scrypt refuses (N is no power of two, too much memory) verifies nothing.
+  const actual = await derive(password, Buffer.from(salt, 'base64url'), expected.length, cost).catch(() => undefined)
+  const holds = actual !== undefined && timingSafeEqual(actual, expected)
+  return holds && stored !== undefined && FORMAT.test(stored)
 }
 
 function derive(password: string, salt: Buffer, bytes: number, cost: ScryptOptions): Promise<Buffer> {

@@ -1,7 +1,5 @@
 import helmet from '@fastify/helmet'
-import { Ajv2020 } from 'ajv/dist/2020.js'
-import formatsPlugin from 'ajv-formats'
-import Fastify, { type FastifyBaseLogger, type FastifySchemaCompiler, type RouteOptions } from 'fastify'
+import Fastify, { LogController, type FastifyBaseLogger, type RouteOptions } from 'fastify'
 import { HubError } from '../core/errors.ts'
 import type { Hub } from '../hub.ts'
 import { registerApi, registerDocs } from './api/index.ts'
@@ -11,8 +9,9 @@ import { registerGuard } from './guard.ts'
 import { registerHealth } from './health.ts'
 import { createMetrics } from './metrics.ts'
 import { registerPages } from './pages.ts'
-import { policyOf } from './policies.ts'
+import { policyOf, type Minimum } from './policies.ts'
 import { sendProblem } from './problems.ts'
+import { validatorCompiler } from './validator.ts'
 import { registerWebhooks } from './webhooks.ts'
 
 export type { ServerOptions } from './app.ts'
@@ -46,7 +45,10 @@ export async function startServer(hub: Hub, options: ServerOptions): Promise<Ser
 export async function buildServer(hub: Hub, options: ServerOptions): Promise<App> {
   const app = createApp(hub)
   const metrics = createMetrics(hub)
-  app.addHook('onRoute', applyPolicy)
+  app.addHook('onRoute', (route) => {
+    const minimum = applyPolicy(route)
+    for (const method of [route.method].flat()) options.onRoute?.({ method, url: route.url, minimum })
+  })
   app.addHook('onClose', async () => metrics.registry.clear())
   await app.register(helmet, {
     contentSecurityPolicy: contentSecurityPolicy(STRICT),
@@ -59,7 +61,7 @@ export async function buildServer(hub: Hub, options: ServerOptions): Promise<App
     await registerWebhooks(app, hub, options.intake, metrics)
     await app.register(async (scope: App) => {
       await registerGuard(scope, hub, options)
-      await registerDocs(scope, hub)
+      await registerDocs(scope)
       registerPages(scope, hub)
       await registerApi(scope, hub)
       if (options.boards.size > 0) await registerBoard(scope, hub, options.boards)
@@ -70,9 +72,11 @@ export async function buildServer(hub: Hub, options: ServerOptions): Promise<App
 }
 
 function createApp(hub: Hub): App {
+  const loggerInstance: FastifyBaseLogger = hub.log.child({}, { serializers: SERIALIZERS })
   const app: App = Fastify({
-    loggerInstance: hub.log.child({}, { serializers: SERIALIZERS }) as FastifyBaseLogger,
-    disableRequestLogging: true,
+    loggerInstance,
+    // Our own line for each request is written below: Fastify's would name the whole address.
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     genReqId: () => hub.ids.uuid(),
     requestIdHeader: false,
     trustProxy: false,
@@ -90,10 +94,11 @@ function createApp(hub: Hub): App {
     done()
   })
   app.addHook('onResponse', (request, reply, done) => {
-    request.log.info(
-      { method: request.method, route: request.routeOptions.url ?? null, status: reply.statusCode, duration_ms: Math.round(reply.elapsedTime) },
-      'request',
-    )
+    const { url = null, config } = request.routeOptions
+    if (config.quiet !== true) {
+      const duration_ms = Math.round(reply.elapsedTime)
+      request.log.info({ method: request.method, route: url, status: reply.statusCode, duration_ms }, 'request')
+    }
     done()
   })
   return app
@@ -138,25 +143,14 @@ function contentSecurityPolicy(directives: Record<string, string[]>) {
 }
 
 /** Runs for every route of every plugin: one without a policy stops the boot. */
-function applyPolicy(route: RouteOptions): void {
+function applyPolicy(route: RouteOptions): Minimum {
   const minimums = [route.method].flat().map((method) => policyOf(method, route.url))
   const [minimum, ...others] = new Set(minimums)
   if (minimum === undefined || others.length > 0) throw new HubError('internal', `${route.url} needs one policy for all its methods`)
   route.config = { ...route.config, minimum }
   if (FOREIGN_PAGES.test(route.url)) route.helmet = { contentSecurityPolicy: contentSecurityPolicy(LOOSE) }
+  return minimum
 }
-
-/** Texts become numbers in queries and paths, where everything is text; never in bodies. Unknown fields are refused, not dropped. */
-const coercing = newAjv(true)
-const literal = newAjv(false)
-
-function newAjv(coerceTypes: boolean): Ajv2020 {
-  const ajv = new Ajv2020({ coerceTypes, useDefaults: true, allErrors: false, strict: false })
-  formatsPlugin.default(ajv)
-  return ajv
-}
-
-const validatorCompiler: FastifySchemaCompiler<object> = ({ schema, httpPart }) => (httpPart === 'body' ? literal : coercing).compile(schema)
 
 function listenFault(thrown: unknown, host: string, port: number): unknown {
   const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { callbackify } from 'node:util'
 import type { FastifySessionOptions } from '@fastify/session'
 import type { Session } from 'fastify'
 import type { Hub } from '../hub.ts'
@@ -55,9 +56,7 @@ export async function sweepSessions(hub: Hub): Promise<void> {
   await hub.db.query('delete from sessions where expires_at <= $1', [hub.clock.now()])
 }
 
+/** From promises to the callbacks that the session plugin asks for. */
 function answer<T>(work: Promise<T>, callback: (error: unknown, value?: T) => void): void {
-  work.then(
-    (value) => callback(null, value),
-    (thrown: unknown) => callback(thrown),
-  )
+  callbackify(() => work)(callback)
 }

@@ -68,7 +68,7 @@ export async function registerWebhooks(app: App, hub: Hub, intake: Pick<Intake, 
       '/webhooks/:connection',
       {
         schema: { hide: true },
-        logLevel: 'warn',
+        config: { quiet: true },
         onRequest: (request, _reply, next) => next(admit(receivers, request)),
         onError: (request, reply, error, next) => {
           const code = error instanceof HubError ? error.code : 'internal'

@@ -44,6 +44,8 @@ export interface QueueOptions {
   redis_url: string
   log: Log
   pool_max?: number
+  /** Keeps hubs apart that share one Redis (a demo beside a running hub). */
+  prefix?: string
 }
 
 export interface WorkerOptions {
@@ -66,6 +68,7 @@ export interface OpenQueues extends Queues {
 
 /** Where the queues live. Queues fail fast, workers wait for ever, so with Redis they do not share a client. */
 interface Backend {
+  prefix: string
   kind: 'postgres' | 'redis'
   factory: BackendFactory<IQueueBackend, unknown>
   queueConnection: unknown
@@ -91,7 +94,9 @@ export async function openQueues(options: QueueOptions): Promise<OpenQueues> {
     add: (queue, name, data, add) => answered(queueOf(queue).add(name, data, jobOptions(add))),
     addMany: async (queue, jobs) => {
       if (jobs.length === 0) return
-      await answered(queueOf(queue).addBulk(jobs.map((job) => ({ name: job.name, data: job.data, opts: jobOptions(job.options) }))))
+      await answered(
+        queueOf(queue).addBulk(jobs.map((job) => ({ name: job.name, data: job.data, opts: jobOptions(job.options) }))),
+      )
     },
     schedule: (queue, name, key, everyMs, data) => answered(scheduleOnce(queueOf(queue), name, key, everyMs, data)),
     remove: (queue, jobIds) => answered(Promise.all(jobIds.map((id) => queueOf(queue).remove(id)))),
@@ -131,12 +136,16 @@ async function postgresBackend(options: QueueOptions): Promise<Backend> {
     throw new HubError('queue_unavailable', 'the queues in PostgreSQL could not be opened', { cause: thrown })
   }
   const factory = createPostgresBackend as unknown as BackendFactory<IQueueBackend, unknown>
-  return { kind: 'postgres', factory, queueConnection: pool, workerConnection: pool, close: () => pool.end() }
+  return { prefix: options.prefix ?? PREFIX, kind: 'postgres', factory, queueConnection: pool, workerConnection: pool, close: () => pool.end() }
 }
 
 async function redisBackend(options: QueueOptions): Promise<Backend> {
   const open = (retriesMax: number | null): Redis => {
-    const client = new Redis(options.redis_url, { maxRetriesPerRequest: retriesMax, connectTimeout: ADD_TIMEOUT_MS, lazyConnect: true })
+    const client = new Redis(options.redis_url, {
+      maxRetriesPerRequest: retriesMax,
+      connectTimeout: ADD_TIMEOUT_MS,
+      lazyConnect: true,
+    })
     client.on('error', (error: Error) => options.log.warn({ reason: error.message }, 'redis connection failed'))
     client.setMaxListeners(0)
     return client
@@ -144,7 +153,11 @@ async function redisBackend(options: QueueOptions): Promise<Backend> {
   const producer = open(1)
   const worker = open(null)
   const close = async (): Promise<void> => {
-    await Promise.allSettled([producer, worker].map((client) => (client.status === 'ready' ? client.quit() : Promise.resolve(client.disconnect()))))
+    await Promise.allSettled(
+      [producer, worker].map((client) =>
+        client.status === 'ready' ? client.quit() : Promise.resolve(client.disconnect()),
+      ),
+    )
   }
   try {
     await Promise.all([producer.connect(), worker.connect()])
@@ -152,10 +165,12 @@ async function redisBackend(options: QueueOptions): Promise<Backend> {
   } catch (thrown) {
     producer.disconnect()
     worker.disconnect()
-    throw thrown instanceof HubError ? thrown : new HubError('queue_unavailable', 'the queues in Redis could not be opened', { cause: thrown })
+    throw thrown instanceof HubError
+      ? thrown
+      : new HubError('queue_unavailable', 'the queues in Redis could not be opened', { cause: thrown })
   }
   const factory = createRedisBackend as unknown as BackendFactory<IQueueBackend, unknown>
-  return { kind: 'redis', factory, queueConnection: producer, workerConnection: worker, close }
+  return { prefix: options.prefix ?? PREFIX, kind: 'redis', factory, queueConnection: producer, workerConnection: worker, close }
 }
 
 /** A Redis that evicts keys tears holes into the queues' structures. Hosted ones hide the setting; they are taken at their word. */
@@ -173,7 +188,7 @@ function openQueue(name: QueueName, backend: Backend, log: Log): BullQueue {
     name,
     {
       connection: backend.queueConnection,
-      prefix: PREFIX,
+      prefix: backend.prefix,
       defaultJobOptions: {
         attempts: 1,
         removeOnComplete: KEEP_COMPLETED,
@@ -205,7 +220,9 @@ async function answered(work: Promise<unknown>): Promise<void> {
   try {
     await Promise.race([work, late])
   } catch (thrown) {
-    throw thrown instanceof HubError ? thrown : new HubError('queue_unavailable', 'the queue refused a command', { cause: thrown })
+    throw thrown instanceof HubError
+      ? thrown
+      : new HubError('queue_unavailable', 'the queue refused a command', { cause: thrown })
   } finally {
     clearTimeout(timer)
   }
@@ -214,14 +231,19 @@ async function answered(work: Promise<unknown>): Promise<void> {
 /** A scheduler that runs as wished is left alone: an upsert moves its next run. One whose next run got lost is made anew. */
 async function scheduleOnce(queue: BullQueue, name: string, key: string, everyMs: number, data: object): Promise<void> {
   const present = await queue.getJobScheduler(key)
-  const asWished = present?.name === name && present.every === everyMs && JSON.stringify(present.template?.data) === JSON.stringify(data)
+  const asWished =
+    present?.name === name &&
+    present.every === everyMs &&
+    JSON.stringify(present.template?.data) === JSON.stringify(data)
   if (asWished && present.next !== undefined && present.next > Date.now() - Math.max(everyMs, LOCK_MS)) return
   if (present !== undefined) await queue.removeJobScheduler(key)
   await queue.upsertJobScheduler(key, { every: everyMs }, { name, data })
 }
 
 async function countAll(queues: ReadonlyMap<QueueName, BullQueue>): Promise<Record<QueueName, Record<string, number>>> {
-  const entries = await Promise.all([...queues].map(async ([name, queue]) => [name, await queue.getJobCounts()] as const))
+  const entries = await Promise.all(
+    [...queues].map(async ([name, queue]) => [name, await queue.getJobCounts()] as const),
+  )
   return Object.fromEntries(entries) as Record<QueueName, Record<string, number>>
 }
 
@@ -232,11 +254,18 @@ interface Runnable {
   check: Check<unknown>
 }
 
-async function startWorkers(backend: Backend, hub: Hub, jobs: readonly Job[], options: WorkerOptions): Promise<Workers> {
+async function startWorkers(
+  backend: Backend,
+  hub: Hub,
+  jobs: readonly Job[],
+  options: WorkerOptions,
+): Promise<Workers> {
   const stop = new AbortController()
   const byQueue = Map.groupBy(jobs, (job) => job.queue)
   const wanted = [...byQueue.keys()].filter((name) => options.only?.includes(name) ?? true)
-  const workers = wanted.map((name) => startWorker(backend, hub, name, byQueue.get(name) ?? [], { ...options, stop: stop.signal }))
+  const workers = wanted.map((name) =>
+    startWorker(backend, hub, name, byQueue.get(name) ?? [], { ...options, stop: stop.signal }),
+  )
   await Promise.all(workers.map((worker) => worker.waitUntilReady()))
   let closing: Promise<void> | undefined
   return {
@@ -265,17 +294,24 @@ function startWorker(
   jobs: readonly Job[],
   options: WorkerOptions & { stop: AbortSignal },
 ): BullWorker {
-  const runnables = new Map<string, Runnable>(jobs.map((job) => [job.name, { job, check: checker(job.data, 'internal') }]))
+  const runnables = new Map<string, Runnable>(
+    jobs.map((job) => [job.name, { job, check: checker(job.data, 'internal') }]),
+  )
   const worker: BullWorker = new Worker(
     name,
     async (bullJob: BullJob<object, string>, _token, signal) => {
       const runnable = runnables.get(bullJob.name)
       if (runnable === undefined) throw new HubError('internal', `no job is called ${bullJob.name} in queue ${name}`)
-      return runOne(hub, runnable, bullJob, signal === undefined ? [options.stop] : [options.stop, signal as AbortSignal])
+      return runOne(
+        hub,
+        runnable,
+        bullJob,
+        signal === undefined ? [options.stop] : [options.stop, signal as AbortSignal],
+      )
     },
     {
       connection: backend.workerConnection,
-      prefix: PREFIX,
+      prefix: backend.prefix,
       concurrency: Math.max(1, ...jobs.map((job) => job.concurrency)),
       lockDuration: options.lock_ms ?? LOCK_MS,
       stalledInterval: options.stalled_interval_ms ?? STALLED_INTERVAL_MS,
@@ -287,16 +323,31 @@ function startWorker(
   worker.on('completed', (bullJob) => {
     const after = runnables.get(bullJob.name)?.job.after
     if (after === undefined || options.stop.aborted) return
-    after(hub, bullJob.data).catch((thrown: unknown) => hub.log.warn({ queue: name, reason: String(thrown) }, 'no look after a job'))
+    after(hub, bullJob.data).catch((thrown: unknown) =>
+      hub.log.warn({ queue: name, reason: String(thrown) }, 'no look after a job'),
+    )
   })
   // Nothing looks after a failed job: what it left is re-driven by the sweeper, at the sweeper's pace and not in a loop.
   worker.on('failed', (bullJob, error) => {
-    hub.log.warn({ queue: name, job: bullJob?.name, code: error instanceof HubError ? error.code : 'internal', reason: error.message }, 'job failed')
+    hub.log.warn(
+      {
+        queue: name,
+        job: bullJob?.name,
+        code: error instanceof HubError ? error.code : 'internal',
+        reason: error.message,
+      },
+      'job failed',
+    )
   })
   return worker
 }
 
-async function runOne(hub: Hub, runnable: Runnable, bullJob: BullJob<object, string>, stops: readonly AbortSignal[]): Promise<string> {
+async function runOne(
+  hub: Hub,
+  runnable: Runnable,
+  bullJob: BullJob<object, string>,
+  stops: readonly AbortSignal[],
+): Promise<string> {
   const { job, check } = runnable
   const data = check(bullJob.data)
   const board = boardOf(hub, bullJob)
@@ -318,7 +369,10 @@ async function runOne(hub: Hub, runnable: Runnable, bullJob: BullJob<object, str
 }
 
 /** What a job tells the board is written in order and never fails the job. */
-function boardOf(hub: Hub, bullJob: BullJob<object, string>): { write: Omit<JobReporter, 'signal'>; written: () => Promise<void> } {
+function boardOf(
+  hub: Hub,
+  bullJob: BullJob<object, string>,
+): { write: Omit<JobReporter, 'signal'>; written: () => Promise<void> } {
   let chain = Promise.resolve()
   const enqueue = (write: () => Promise<unknown>): void => {
     chain = chain.then(write).then(

@@ -20,7 +20,8 @@ export async function resumeConnection(hub: Hub, id: string, actor: string): Pro
 export async function testConnection(hub: Hub, id: string): Promise<string> {
   const connection = connectionOf(hub, id)
   const { test } = connection.connector
-  if (test === undefined) throw new HubError('unsupported', `${connection.connector.label} has nothing to test a connection with`)
+  if (test === undefined)
+    throw new HubError('unsupported', `${connection.connector.label} has nothing to test a connection with`)
   const at = hub.clock.now()
   const note = async (outcome: string, error?: HubError): Promise<void> =>
     recordAttempt(hub.db, {

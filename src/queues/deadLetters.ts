@@ -35,7 +35,11 @@ const ANNOUNCE_MAX = 1_000
 const jobIdOf = (id: number): string => `dead-${id}`
 
 /** Written in the transaction that gave something up. A row that has an open one already gets no second. */
-export async function openDeadLetters(tx: Tx, letters: readonly NewDeadLetter[], now: Date): Promise<{ id: number; code: string }[]> {
+export async function openDeadLetters(
+  tx: Tx,
+  letters: readonly NewDeadLetter[],
+  now: Date,
+): Promise<{ id: number; code: string }[]> {
   if (letters.length === 0) return []
   return tx.query<{ id: number; code: string }>(
     `insert into dead_letters (connection_id, source, source_id, kind, code, detail, created_at)
@@ -93,7 +97,10 @@ export async function replayDeadLetters(
     await audit(tx, { actor, action: 'dead_letters.replay', filter, ids: letters.map((letter) => letter.id), now })
     return letters
   })
-  await takeOffBoard(hub, decided.map((letter) => letter.id))
+  await takeOffBoard(
+    hub,
+    decided.map((letter) => letter.id),
+  )
   const inbox = new Set(decided.filter((letter) => letter.source === 'inbox').map((letter) => letter.connection_id))
   await forceAll(hub, [...inbox].map(wakeDrain))
   return { matched: decided.length, replayed: decided.length }
@@ -110,8 +117,13 @@ export async function dropDeadLetters(
   const now = hub.clock.now()
   const ids = await inTransaction(hub.db, async (tx) => {
     const letters = await decide(tx, filter, { state: 'dropped', actor, now })
-    await tx.query(`update inbox set state = 'dropped', wake_key = null where id = any($1::bigint[]) and state = 'parked'`, [idsOf(letters, 'inbox')])
-    await tx.query(`update outbox set state = 'cancelled' where id = any($1::bigint[]) and state = 'dead'`, [idsOf(letters, 'outbox')])
+    await tx.query(
+      `update inbox set state = 'dropped', wake_key = null where id = any($1::bigint[]) and state = 'parked'`,
+      [idsOf(letters, 'inbox')],
+    )
+    await tx.query(`update outbox set state = 'cancelled' where id = any($1::bigint[]) and state = 'dead'`, [
+      idsOf(letters, 'outbox'),
+    ])
     await audit(tx, { actor, action: 'dead_letters.drop', filter, ids: letters.map((letter) => letter.id), now })
     return letters.map((letter) => letter.id)
   })
@@ -138,12 +150,19 @@ const whereParams = (filter: DeadLetterFilter): unknown[] => [
 ]
 
 async function countOpen(db: Queryable, filter: DeadLetterFilter): Promise<number> {
-  const [row] = await db.query<{ open: number }>(`select count(*)::int as open from dead_letters where ${WHERE}`, whereParams(filter))
+  const [row] = await db.query<{ open: number }>(
+    `select count(*)::int as open from dead_letters where ${WHERE}`,
+    whereParams(filter),
+  )
   return row?.open ?? 0
 }
 
 /** Locks in id order; a second decision waits here, then finds the letters no longer open. */
-function decide(tx: Tx, filter: DeadLetterFilter, decision: { state: 'replayed' | 'dropped'; actor: string; now: Date }): Promise<DecidedLetter[]> {
+function decide(
+  tx: Tx,
+  filter: DeadLetterFilter,
+  decision: { state: 'replayed' | 'dropped'; actor: string; now: Date },
+): Promise<DecidedLetter[]> {
   return tx.query<DecidedLetter>(
     `with chosen as (select id from dead_letters where ${WHERE} order by id limit ${DECIDE_MAX} for update)
      update dead_letters d set state = $6, decided_at = $7, decided_by = $8 from chosen
@@ -175,12 +194,15 @@ async function audit(
   tx: Tx,
   entry: { actor: string; action: string; filter: DeadLetterFilter; ids: readonly number[]; now: Date },
 ): Promise<void> {
-  await tx.query(`insert into audit_log (at, actor, action, subject, data) values ($1, $2, $3, 'dead_letters', $4::jsonb)`, [
-    entry.now,
-    entry.actor,
-    entry.action,
-    JSON.stringify({ filter: entry.filter, count: entry.ids.length, ids: entry.ids.slice(0, 1_000) }),
-  ])
+  await tx.query(
+    `insert into audit_log (at, actor, action, subject, data) values ($1, $2, $3, 'dead_letters', $4::jsonb)`,
+    [
+      entry.now,
+      entry.actor,
+      entry.action,
+      JSON.stringify({ filter: entry.filter, count: entry.ids.length, ids: entry.ids.slice(0, 1_000) }),
+    ],
+  )
 }
 
 async function takeOffBoard(hub: Hub, ids: readonly number[]): Promise<void> {

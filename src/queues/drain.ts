@@ -48,7 +48,8 @@ interface Drain {
  */
 export async function drainConnection(hub: Hub, connectionId: string, reporter: JobReporter): Promise<DrainResult> {
   const connection = hub.connections.get(connectionId)
-  if (connection === undefined) return nothing('unknown_connection', `${connectionId} is not configured; its messages wait`)
+  if (connection === undefined)
+    return nothing('unknown_connection', `${connectionId} is not configured; its messages wait`)
   const run = await beginRun(hub, connectionId)
   if (run === undefined) return nothing('busy', `${connectionId} is being drained already`)
   const drain: Drain = {
@@ -108,7 +109,10 @@ async function drainBatch(drain: Drain, limit: number): Promise<number> {
     if (end !== undefined) await settle(drain, end)
   } catch (thrown) {
     if (asHubError(thrown).code === 'database_unavailable') throw thrown
-    hub.log.error({ connection: connection.id, rows: rows.length, err: thrown }, 'a batch failed; its rows are taken one by one')
+    hub.log.error(
+      { connection: connection.id, rows: rows.length, err: thrown },
+      'a batch failed; its rows are taken one by one',
+    )
     for (const row of rows) await drainRow(drain, row.id)
   }
   return rows.length
@@ -172,7 +176,8 @@ async function settle(drain: Drain, end: BatchEnd): Promise<void> {
   await wakeAll(drain.hub, [...pulls.values()])
   await announceDeadLetters(drain.hub, end.dead)
   const received = Math.max(...end.ends.map(({ row }) => row.received_at.getTime()))
-  if (Number.isFinite(received)) drain.run.lastReceivedAt = new Date(Math.max(received, drain.run.lastReceivedAt?.getTime() ?? 0))
+  if (Number.isFinite(received))
+    drain.run.lastReceivedAt = new Date(Math.max(received, drain.run.lastReceivedAt?.getTime() ?? 0))
 }
 
 async function afterCommit(drain: Drain, moment: 'between' | 'last'): Promise<void> {
@@ -194,6 +199,13 @@ function resultOf(drain: Drain, ended: 'empty' | 'more'): DrainResult {
   const drained = [...drain.byTopic.values()].reduce((sum, count) => sum + count, 0)
   const topics = [...drain.byTopic].toSorted(([, a], [, b]) => b - a).map(([topic, count]) => `${count} ${topic}`)
   const what = topics.length === 0 ? 'nothing' : topics.slice(0, 5).join(', ')
-  const tail = [drain.parked > 0 ? `${drain.parked} parked` : '', ended === 'more' ? 'more to come' : ''].filter((part) => part !== '')
-  return { drained, parked: drain.parked, ended, sentence: [`drained ${what} of ${drain.connection.id}`, ...tail].join(', ') }
+  const tail = [drain.parked > 0 ? `${drain.parked} parked` : '', ended === 'more' ? 'more to come' : ''].filter(
+    (part) => part !== '',
+  )
+  return {
+    drained,
+    parked: drain.parked,
+    ended,
+    sentence: [`drained ${what} of ${drain.connection.id}`, ...tail].join(', '),
+  }
 }

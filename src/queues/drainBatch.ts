@@ -59,11 +59,19 @@ export function claimDueRows(tx: Tx, connectionId: string, now: Date, limit: num
 }
 
 export function claimRow(tx: Tx, id: number): Promise<InboxRow[]> {
-  return tx.query<InboxRow>(`select ${ROW_COLUMNS} from inbox where id = $1 and state = 'pending' for update skip locked`, [id])
+  return tx.query<InboxRow>(
+    `select ${ROW_COLUMNS} from inbox where id = $1 and state = 'pending' for update skip locked`,
+    [id],
+  )
 }
 
 /** Maps, applies and finishes locked rows inside the caller's transaction. A throw is a bug or an invariant, and undoes it all. */
-export async function applyRows(tx: Tx, hub: Hub, connection: Connection, rows: readonly InboxRow[]): Promise<BatchEnd> {
+export async function applyRows(
+  tx: Tx,
+  hub: Hub,
+  connection: Connection,
+  rows: readonly InboxRow[],
+): Promise<BatchEnd> {
   const ctx = coreContext(hub)
   const mapped = rows.map((row) => mapRow(hub, connection, row))
   const facts: InboundFact[] = mapped.flatMap(({ row, facts: own }) =>
@@ -97,14 +105,24 @@ interface MappedRow {
 /** Pure but for the vault: bytes → payload → facts. Whatever is wrong with the payload is the row's own fault and nobody else's. */
 function mapRow(hub: Hub, connection: Connection, row: InboxRow): MappedRow {
   try {
-    const mapping = Object.hasOwn(connection.connector.inbound, row.topic) ? connection.connector.inbound[row.topic] : undefined
+    const mapping = Object.hasOwn(connection.connector.inbound, row.topic)
+      ? connection.connector.inbound[row.topic]
+      : undefined
     if (mapping === undefined) {
-      throw new HubError('unsupported', `nothing maps the topic ${row.topic.slice(0, 100)}`, { hint: 'add it to the connector, then replay' })
+      throw new HubError('unsupported', `nothing maps the topic ${row.topic.slice(0, 100)}`, {
+        hint: 'add it to the connector, then replay',
+      })
     }
     const payload = parseJson(readBody(hub.vault, row))
-    return { row, ...mapping.map(payload, { observed_at: row.observed_at.toISOString(), settings: plainSettings(connection) }) }
+    return {
+      row,
+      ...mapping.map(payload, { observed_at: row.observed_at.toISOString(), settings: plainSettings(connection) }),
+    }
   } catch (thrown) {
-    const error = thrown instanceof HubError ? thrown : new HubError('mapping_broken', 'the mapping failed on this payload', { cause: thrown })
+    const error =
+      thrown instanceof HubError
+        ? thrown
+        : new HubError('mapping_broken', 'the mapping failed on this payload', { cause: thrown })
     return { row, facts: [], warnings: [], error }
   }
 }
@@ -119,9 +137,12 @@ function parseJson(body: Buffer): unknown {
 }
 
 /** A mapping may know the shop's currency, never its password. */
-function plainSettings(connection: Connection): Readonly<Record<string, unknown>> {
-  const properties = (connection.connector.settings as { properties?: Record<string, { secret?: boolean }> }).properties ?? {}
-  return Object.fromEntries(Object.entries(connection.config.settings).filter(([name]) => properties[name]?.secret !== true))
+export function plainSettings(connection: Connection): Readonly<Record<string, unknown>> {
+  const properties =
+    (connection.connector.settings as { properties?: Record<string, { secret?: boolean }> }).properties ?? {}
+  return Object.fromEntries(
+    Object.entries(connection.config.settings).filter(([name]) => properties[name]?.secret !== true),
+  )
 }
 
 function endOf(hub: Hub, { row, warnings, error }: MappedRow, outcomes: readonly FactOutcome[], now: Date): RowEnd {
@@ -130,13 +151,25 @@ function endOf(hub: Hub, { row, warnings, error }: MappedRow, outcomes: readonly
   const summaries = outcomes.flatMap((outcome) => (outcome.kind === 'applied' ? [outcome.summary] : []))
   const reasons = outcomes.flatMap((outcome) => (outcome.kind === 'ignored' ? [outcome.reason] : []))
   const state = summaries.length > 0 ? 'done' : 'ignored'
-  const sentence = state === 'done' ? summaries.join('; ') : reasons.length > 0 ? `ignored: ${reasons.join(', ')}` : 'ignored: says nothing we keep'
+  const sentence =
+    state === 'done'
+      ? summaries.join('; ')
+      : reasons.length > 0
+        ? `ignored: ${reasons.join(', ')}`
+        : 'ignored: says nothing we keep'
   return { row, state, outcome: sentence.slice(0, OUTCOME_CHARS_MAX), error: undefined, warnings, next_attempt_at: now }
 }
 
-function faultEnd(hub: Hub, row: InboxRow, error: HubError, { warnings, now }: { warnings: readonly string[]; now: Date }): RowEnd {
+function faultEnd(
+  hub: Hub,
+  row: InboxRow,
+  error: HubError,
+  { warnings, now }: { warnings: readonly string[]; now: Date },
+): RowEnd {
   const again = error.next === 'retry' && row.attempts + 1 < TRIES_MAX
-  const wait = again ? fullJitterMs(hub.random.next(), row.attempts + 1, { base_ms: RETRY_BASE_MS, max_ms: RETRY_MAX_MS }) : 0
+  const wait = again
+    ? fullJitterMs(hub.random.next(), row.attempts + 1, { base_ms: RETRY_BASE_MS, max_ms: RETRY_MAX_MS })
+    : 0
   return {
     row,
     state: again ? 'pending' : 'parked',
@@ -178,12 +211,21 @@ function toRecord({ row, state, outcome, error, warnings, next_attempt_at }: Row
 
 /** Messages of our own faults name fields and ids; those of anything else may quote what they choked on and stay in the log. */
 function detailOf(error: HubError): string {
-  return error.code === 'internal' ? 'an unexpected fault; its text is in the log' : error.message.slice(0, OUTCOME_CHARS_MAX)
+  return error.code === 'internal'
+    ? 'an unexpected fault; its text is in the log'
+    : error.message.slice(0, OUTCOME_CHARS_MAX)
 }
 
 function deadLetterOf({ row, state, error }: RowEnd): NewDeadLetter[] {
   if (state !== 'parked' || error === undefined || error.wake_key !== undefined) return []
   return [
-    { connection_id: row.connection_id, source: 'inbox', source_id: row.id, kind: row.topic, code: error.code, detail: detailOf(error) },
+    {
+      connection_id: row.connection_id,
+      source: 'inbox',
+      source_id: row.id,
+      kind: row.topic,
+      code: error.code,
+      detail: detailOf(error),
+    },
   ]
 }

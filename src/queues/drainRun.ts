@@ -33,8 +33,14 @@ export async function beginRun(hub: Hub, connectionId: string): Promise<DrainRun
   if (row === undefined) return undefined
   const alive = setInterval(() => {
     hub.db
-      .query('update drain_runs set alive_at = $3 where connection_id = $1 and run_id = $2', [connectionId, runId, hub.clock.now()])
-      .catch((thrown: unknown) => hub.log.warn({ connection: connectionId, reason: String(thrown) }, 'a drain could not say that it is alive'))
+      .query('update drain_runs set alive_at = $3 where connection_id = $1 and run_id = $2', [
+        connectionId,
+        runId,
+        hub.clock.now(),
+      ])
+      .catch((thrown: unknown) =>
+        hub.log.warn({ connection: connectionId, reason: String(thrown) }, 'a drain could not say that it is alive'),
+      )
   }, ALIVE_EVERY_MS)
   return { connection_id: connectionId, run_id: runId, deaths: row.deaths, alive, lastReceivedAt: undefined }
 }
@@ -42,7 +48,10 @@ export async function beginRun(hub: Hub, connectionId: string): Promise<DrainRun
 /** A run that ended, well or by a fault it survived, forgets the deaths before it. */
 export async function endRun(hub: Hub, run: DrainRun): Promise<void> {
   clearInterval(run.alive)
-  await hub.db.query('update drain_runs set run_id = null, deaths = 0 where connection_id = $1 and run_id = $2', [run.connection_id, run.run_id])
+  await hub.db.query('update drain_runs set run_id = null, deaths = 0 where connection_id = $1 and run_id = $2', [
+    run.connection_id,
+    run.run_id,
+  ])
   if (run.lastReceivedAt === undefined) return
   await hub.db.query('update connections set last_received_at = greatest(last_received_at, $2) where id = $1', [
     run.connection_id,
@@ -51,7 +60,10 @@ export async function endRun(hub: Hub, run: DrainRun): Promise<void> {
 }
 
 /** Takes the oldest due row into account as a possible killer, committed before anything is done with it. Success clears it again. */
-export async function countRowDeath(hub: Hub, connectionId: string): Promise<{ id: number; deaths: number } | undefined> {
+export async function countRowDeath(
+  hub: Hub,
+  connectionId: string,
+): Promise<{ id: number; deaths: number } | undefined> {
   const [row] = await hub.db.query<{ id: number; deaths: number }>(
     `update inbox set deaths = deaths + 1
      where id = (select id from inbox where connection_id = $1 and state = 'pending' and next_attempt_at <= $2

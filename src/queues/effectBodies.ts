@@ -18,7 +18,11 @@ export interface BoundEffect {
 }
 
 /** Reads what the effects are about, now: a job carries ids only, and what is sent is the newest state. */
-export async function bindEffect(hub: Hub, connection: Connection, rows: readonly ClaimedEffect[]): Promise<BoundEffect> {
+export async function bindEffect(
+  hub: Hub,
+  connection: Connection,
+  rows: readonly ClaimedEffect[],
+): Promise<BoundEffect> {
   const [first] = rows
   if (first === undefined) throw new HubError('internal', 'a group without effects was to be sent')
   const { connector } = connection
@@ -38,7 +42,9 @@ function bind<R extends { outbox_id: number }>(
 ): BoundEffect {
   const ids = new Set(requests.map((request) => request.outbox_id))
   if (effect === undefined) {
-    const refused = new HubError('unsupported', `${connection.id} cannot carry out ${kind}`, { hint: 'choose a connector that can' })
+    const refused = new HubError('unsupported', `${connection.id} cannot carry out ${kind}`, {
+      hint: 'choose a connector that can',
+    })
     return { kind, ids, send: () => Promise.reject(refused) }
   }
   const { confirm } = effect

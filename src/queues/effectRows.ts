@@ -71,10 +71,10 @@ export function claimGroup(
 
 /** Puts a group back that may not leave now (its connection is paused). No attempt is used. */
 export async function unqueueGroup(db: Queryable, group: { connection_id: string; batch_key: string }): Promise<void> {
-  await db.query(`update outbox set state = 'pending', lease_until = null where connection_id = $1 and batch_key = $2 and state = 'queued'`, [
-    group.connection_id,
-    group.batch_key,
-  ])
+  await db.query(
+    `update outbox set state = 'pending', lease_until = null where connection_id = $1 and batch_key = $2 and state = 'queued'`,
+    [group.connection_id, group.batch_key],
+  )
 }
 
 /** Only the claim that still owns the row may end it. */
@@ -128,7 +128,13 @@ export async function finishFault(
   )
   if (rows.length === 0) return { id: row.id, end: 'late' }
   if (!verdict.dead) return { id: row.id, end: 'again', at: verdict.at, code: error.code }
-  const letter = { connection_id: row.connection_id, source: 'outbox', source_id: row.id, kind: row.kind, code: error.code } as const
+  const letter = {
+    connection_id: row.connection_id,
+    source: 'outbox',
+    source_id: row.id,
+    kind: row.kind,
+    code: error.code,
+  } as const
   const [opened] = await openDeadLetters(tx, [{ ...letter, detail: error.message.slice(0, 500) }], how.now)
   return { id: row.id, end: 'dead', code: error.code, dead_letter_id: opened?.id }
 }
@@ -144,18 +150,22 @@ export function decideFault(
   // Retry-After is a floor: what the vendor asked for, and the jitter on top, so that not all come back in the same instant.
   const wait = error.next === 'pause' ? PAUSED_RETRY_MS : (error.retry_after_ms ?? 0) + jitter
   const at = new Date(moment.now.getTime() + wait)
-  if (waits) return { dead: moment.now.getTime() - row.created_at.getTime() > WAIT_MAX_MS && error.next !== 'pause', attempts: row.attempts - 1, at }
+  if (waits)
+    return {
+      dead: moment.now.getTime() - row.created_at.getTime() > WAIT_MAX_MS && error.next !== 'pause',
+      attempts: row.attempts - 1,
+      at,
+    }
   const retries = error.next === 'retry' && row.attempts < EFFECTS[row.kind].attempts_max
   return { dead: !retries, attempts: row.attempts, at }
 }
 
 /** The connection stops as a whole: every further call would fail in the same way, and lock the account on the way. */
 export async function failConnection(db: Queryable, connectionId: string, error: HubError, now: Date): Promise<void> {
-  await db.query(`update connections set state = 'failing', state_reason = $2, state_at = $3 where id = $1 and state = 'active'`, [
-    connectionId,
-    `${error.code}: ${error.message}`.slice(0, 500),
-    now,
-  ])
+  await db.query(
+    `update connections set state = 'failing', state_reason = $2, state_at = $3 where id = $1 and state = 'active'`,
+    [connectionId, `${error.code}: ${error.message}`.slice(0, 500), now],
+  )
 }
 
 /** `active`, `paused` or `failing`; undefined for one that the database does not know. */

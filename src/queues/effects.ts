@@ -53,7 +53,10 @@ export async function runEffects(hub: Hub, group: GroupRef, reporter: JobReporte
   if (bound instanceof HubError) return notLoaded(hub, connection, { group, rows, error: bound, reporter })
   const present = rows.filter((row) => bound.ids.has(row.id))
   const ends = [
-    ...(await dropMissing(hub, rows.filter((row) => !bound.ids.has(row.id)))),
+    ...(await dropMissing(
+      hub,
+      rows.filter((row) => !bound.ids.has(row.id)),
+    )),
     ...(present.length === 0 ? [] : await attemptGroup(hub, connection, present, bound)),
   ]
   await settle(hub, group, rows, ends)
@@ -82,7 +85,12 @@ async function dropMissing(hub: Hub, rows: readonly ClaimedEffect[]): Promise<Ef
   })
 }
 
-async function attemptGroup(hub: Hub, connection: Connection, rows: readonly ClaimedEffect[], bound: BoundEffect): Promise<EffectEnd[]> {
+async function attemptGroup(
+  hub: Hub,
+  connection: Connection,
+  rows: readonly ClaimedEffect[],
+  bound: BoundEffect,
+): Promise<EffectEnd[]> {
   const { attempt, settled } = await callVendor(hub, connection, rows, bound)
   // What the read-back settled is no longer unknown, whatever happened after it.
   const known = settled ? rows.map((row) => ({ ...row, unknown_outcome: false })) : rows
@@ -100,13 +108,31 @@ async function callVendor(
   let settled = false
   try {
     if (bound.confirm !== undefined && rows.some((row) => row.unknown_outcome)) {
-      const verdict = await logged(hub, connection, `confirm ${bound.kind}`, key, bound.confirm, (answer): string => answer)
+      const verdict = await logged(
+        hub,
+        connection,
+        `confirm ${bound.kind}`,
+        key,
+        bound.confirm,
+        (answer): string => answer,
+      )
       if (verdict === 'done') return { attempt: { kind: 'confirmed' }, settled: true }
-      if (verdict === 'unknown') throw new HubError('outcome_unknown', 'whether the last call arrived cannot be told yet')
+      if (verdict === 'unknown')
+        throw new HubError('outcome_unknown', 'whether the last call arrived cannot be told yet')
       settled = true
     }
-    const results = await logged(hub, connection, `send ${bound.kind}`, key, () => bound.send(hub.clock.now()), countOutcomes)
-    return { attempt: { kind: 'answered', results: new Map(results.map((result) => [result.outbox_id, result])) }, settled }
+    const results = await logged(
+      hub,
+      connection,
+      `send ${bound.kind}`,
+      key,
+      () => bound.send(hub.clock.now()),
+      countOutcomes,
+    )
+    return {
+      attempt: { kind: 'answered', results: new Map(results.map((result) => [result.outbox_id, result])) },
+      settled,
+    }
   } catch (thrown) {
     return { attempt: { kind: 'failed', error: asHubError(thrown) }, settled }
   }
@@ -150,7 +176,12 @@ function countOutcomes(results: readonly EffectResult[]): string {
   return done === results.length ? 'done' : `${done} done, ${results.length - done} refused`
 }
 
-async function writeDown(hub: Hub, connection: Connection, rows: readonly ClaimedEffect[], attempt: Attempt): Promise<EffectEnd[]> {
+async function writeDown(
+  hub: Hub,
+  connection: Connection,
+  rows: readonly ClaimedEffect[],
+  attempt: Attempt,
+): Promise<EffectEnd[]> {
   const now = hub.clock.now()
   const chance = hub.random.next()
   return inTransaction(hub.db, async (tx) => {
@@ -166,7 +197,8 @@ async function writeDown(hub: Hub, connection: Connection, rows: readonly Claime
       ends.push(end)
     }
     await markSent(tx, hub, done)
-    if (attempt.kind === 'failed' && attempt.error.next === 'pause') await failConnection(tx, connection.id, attempt.error, now)
+    if (attempt.kind === 'failed' && attempt.error.next === 'pause')
+      await failConnection(tx, connection.id, attempt.error, now)
     return ends
   })
 }
@@ -179,15 +211,26 @@ function verdictOf(row: ClaimedEffect, attempt: Attempt): Verdict {
   if (attempt.kind === 'failed') return { kind: 'fault', error: attempt.error, answered: false }
   const result = attempt.results.get(row.id)
   if (result === undefined) {
-    return { kind: 'fault', error: new HubError('vendor_response_invalid', 'the vendor did not answer for this effect'), answered: false }
+    return {
+      kind: 'fault',
+      error: new HubError('vendor_response_invalid', 'the vendor did not answer for this effect'),
+      answered: false,
+    }
   }
   if (result.outcome === 'done') return { kind: 'done', external_id: result.external_id }
   return { kind: 'fault', error: new HubError(result.code, result.detail), answered: true }
 }
 
 /** After commit: dead letters go to the board, retries get a delayed job so that the board shows when they are due. */
-async function settle(hub: Hub, group: GroupRef, rows: readonly ClaimedEffect[], ends: readonly EffectEnd[]): Promise<void> {
-  const dead = ends.flatMap((end) => (end.end === 'dead' && end.dead_letter_id !== undefined ? [{ id: end.dead_letter_id, code: end.code }] : []))
+async function settle(
+  hub: Hub,
+  group: GroupRef,
+  rows: readonly ClaimedEffect[],
+  ends: readonly EffectEnd[],
+): Promise<void> {
+  const dead = ends.flatMap((end) =>
+    end.end === 'dead' && end.dead_letter_id !== undefined ? [{ id: end.dead_letter_id, code: end.code }] : [],
+  )
   await announceDeadLetters(hub, dead)
   const again = ends.flatMap((end) => (end.end === 'again' ? [end.at.getTime()] : []))
   const [first] = rows
@@ -195,13 +238,16 @@ async function settle(hub: Hub, group: GroupRef, rows: readonly ClaimedEffect[],
   const delay = Math.max(...again) - hub.clock.now().getTime() + DELAY_SLACK_MS
   await hub.queues
     .add(EFFECTS[first.kind].queue, first.kind, group, { delay_ms: delay })
-    .catch((thrown: unknown) => hub.log.warn({ reason: String(thrown) }, 'a retry was not queued; the sweeper will do it'))
+    .catch((thrown: unknown) =>
+      hub.log.warn({ reason: String(thrown) }, 'a retry was not queued; the sweeper will do it'),
+    )
 }
 
 function sentenceOf(group: GroupRef, ends: readonly EffectEnd[], reporter: JobReporter): string {
   const counts = new Map<string, number>()
   for (const end of ends) {
-    const word = end.end === 'again' ? `to be tried again (${end.code})` : end.end === 'dead' ? `given up (${end.code})` : end.end
+    const word =
+      end.end === 'again' ? `to be tried again (${end.code})` : end.end === 'dead' ? `given up (${end.code})` : end.end
     counts.set(word, (counts.get(word) ?? 0) + 1)
     if (end.end === 'again') reporter.log(`outbox ${end.id}: ${end.code}, again at ${end.at.toISOString()}`)
     if (end.end === 'late') reporter.log(`outbox ${end.id}: a newer claim owns it, this outcome was not written`)

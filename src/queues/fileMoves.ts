@@ -36,7 +36,9 @@ export async function acknowledge(
   parsed: ParsedFile,
 ): Promise<void> {
   if (definition.acknowledgement === undefined) return
-  const rejected = parsed.rows.flatMap(({ row, fault }) => (fault === undefined ? [] : [{ row, code: fault.code, message: fault.message }]))
+  const rejected = parsed.rows.flatMap(({ row, fault }) =>
+    fault === undefined ? [] : [{ row, code: fault.code, message: fault.message }],
+  )
   const answer = definition.acknowledgement(parsed, { name, accepted: parsed.rows.length - rejected.length, rejected })
   const { acknowledgements } = definition.folders(connection.port.settings)
   await connection.port.files.write(`${acknowledgements}/${answer.name}`, answer.bytes)

@@ -41,13 +41,21 @@ type Outcome = 'applied' | 'rejected' | 'held' | 'duplicate'
  * Reads the incoming folder of one connection once: takes every whole file that is its own, applies it in one transaction and moves it
  * where people look for it. Each step may be the last before a crash: the file is found again and what was done is not done twice.
  */
-export async function readFiles(hub: Hub, connection: Connection, reporter: JobReporter, options: { look_pause_ms?: number } = {}): Promise<FilesResult> {
+export async function readFiles(
+  hub: Hub,
+  connection: Connection,
+  reporter: JobReporter,
+  options: { look_pause_ms?: number } = {},
+): Promise<FilesResult> {
   const definition = connection.connector.files
   if (definition === undefined) throw new HubError('unsupported', `${connection.id} has no files`)
   const result: FilesResult = { read: 0, rejected: 0, held: 0, duplicates: 0, rows: 0 }
   const counters = { applied: 'read', rejected: 'rejected', held: 'held', duplicate: 'duplicates' } as const
   const fresh = await wholeFiles(connection, definition, options.look_pause_ms ?? LOOK_PAUSE_MS)
-  const claims = [...(await staleClaims(hub, connection, definition)), ...fresh.map((entry) => ({ entry, from: pathIn(connection, definition, entry.name) }))]
+  const claims = [
+    ...(await staleClaims(hub, connection, definition)),
+    ...fresh.map((entry) => ({ entry, from: pathIn(connection, definition, entry.name) })),
+  ]
   for (const { entry, from } of claims.slice(0, FILES_MAX)) {
     if (reporter.signal.aborted) break
     const claimed = await claim(hub, connection, definition, entry, from)
@@ -60,18 +68,27 @@ export async function readFiles(hub: Hub, connection: Connection, reporter: JobR
   return result
 }
 
-const foldersOf = (connection: Connection, definition: FileDefinition<unknown>): ReturnType<FileDefinition<unknown>['folders']> =>
-  definition.folders(connection.port.settings)
+const foldersOf = (
+  connection: Connection,
+  definition: FileDefinition<unknown>,
+): ReturnType<FileDefinition<unknown>['folders']> => definition.folders(connection.port.settings)
 
 const pathIn = (connection: Connection, definition: FileDefinition<unknown>, name: string): string =>
   `${foldersOf(connection, definition).incoming}/${name}`
 
 /** Two looks: a file that is still growing, empty, temporary or not ours is left alone. */
-async function wholeFiles(connection: Connection, definition: FileDefinition<unknown>, pauseMs: number): Promise<FileEntry[]> {
+async function wholeFiles(
+  connection: Connection,
+  definition: FileDefinition<unknown>,
+  pauseMs: number,
+): Promise<FileEntry[]> {
   const { files, settings } = connection.port
   const { incoming } = foldersOf(connection, definition)
   const ours = (entry: FileEntry): boolean =>
-    entry.bytes > 0 && !entry.name.startsWith('.') && !entry.name.endsWith('.tmp') && definition.accepts(entry.name, settings) !== undefined
+    entry.bytes > 0 &&
+    !entry.name.startsWith('.') &&
+    !entry.name.endsWith('.tmp') &&
+    definition.accepts(entry.name, settings) !== undefined
   const first = (await files.list(incoming)).filter(ours)
   if (first.length === 0) return []
   await sleep(pauseMs)
@@ -131,11 +148,23 @@ async function readOne(
   }
   let parsed: ParsedFile
   try {
-    parsed = definition.parse({ name: claimed.name, bytes, modified_at_ms: claimed.modified_at_ms }, connection.port.settings)
+    parsed = definition.parse(
+      { name: claimed.name, bytes, modified_at_ms: claimed.modified_at_ms },
+      connection.port.settings,
+    )
   } catch (thrown) {
-    const error = thrown instanceof HubError ? thrown : new HubError('file_invalid', 'the file could not be read', { cause: thrown })
+    const error =
+      thrown instanceof HubError
+        ? thrown
+        : new HubError('file_invalid', 'the file could not be read', { cause: thrown })
     const sha256 = createHash('sha256').update(bytes).digest()
-    await storeRejected(hub, { connection_id: connection.id, name: claimed.name, sha256, type: typeOf(connection, definition, claimed.name), error })
+    await storeRejected(hub, {
+      connection_id: connection.id,
+      name: claimed.name,
+      sha256,
+      type: typeOf(connection, definition, claimed.name),
+      error,
+    })
     await intoError(connection, definition, claimed, error)
     return { outcome: 'rejected', rows: 0 }
   }
@@ -149,7 +178,10 @@ async function readOne(
  * tomorrow what it was yesterday, and a full file that says so must not be taken for yesterday's.
  */
 function identityOf(parsed: ParsedFile, bytes: Buffer): Buffer {
-  return createHash('sha256').update(`${parsed.type}\n${parsed.sequence ?? parsed.as_of}\n`).update(bytes).digest()
+  return createHash('sha256')
+    .update(`${parsed.type}\n${parsed.sequence ?? parsed.as_of}\n`)
+    .update(bytes)
+    .digest()
 }
 
 interface Reading {
@@ -180,10 +212,14 @@ async function applyParsed(
         shrink_max: definition.shrink_max(connection.port.settings),
       })
   if (stored === 'duplicate') {
-    const error = new HubError('file_invalid', `this ${parsed.type} file, or another one with its sequence, was decided before`, {
-      path: `sequence ${parsed.sequence ?? '(none)'}`,
-      hint: 'nothing was taken from this file; send it under a new sequence if it is meant',
-    })
+    const error = new HubError(
+      'file_invalid',
+      `this ${parsed.type} file, or another one with its sequence, was decided before`,
+      {
+        path: `sequence ${parsed.sequence ?? '(none)'}`,
+        hint: 'nothing was taken from this file; send it under a new sequence if it is meant',
+      },
+    )
     await intoError(connection, definition, claimed, error)
     return { outcome: 'duplicate', rows: 0 }
   }
@@ -193,7 +229,12 @@ async function applyParsed(
   }
   await wakeAll(hub, [wakeDrain(connection.id)])
   await acknowledge(connection, definition, claimed.name, parsed)
-  await moveTo(connection.port.files, claimed.path, processedPath(folders.processed, claimed.name, hub.clock.now()), sha256)
+  await moveTo(
+    connection.port.files,
+    claimed.path,
+    processedPath(folders.processed, claimed.name, hub.clock.now()),
+    sha256,
+  )
   return resumes ? { outcome: 'duplicate', rows: 0 } : { outcome: 'applied', rows: parsed.rows.length }
 }
 
@@ -202,7 +243,12 @@ function typeOf(connection: Connection, definition: FileDefinition<unknown>, nam
 }
 
 /** The note first: a file that lies in the error folder without a word is of no help to anybody. */
-async function intoError(connection: Connection, definition: FileDefinition<unknown>, claimed: Claimed, error: HubError): Promise<void> {
+async function intoError(
+  connection: Connection,
+  definition: FileDefinition<unknown>,
+  claimed: Claimed,
+  error: HubError,
+): Promise<void> {
   const folders = foldersOf(connection, definition)
   await writeErrorNote(connection.port.files, `${folders.error}/${claimed.name}.err`, claimed.name, error)
   await moveTo(connection.port.files, claimed.path, `${folders.error}/${claimed.name}`, undefined)

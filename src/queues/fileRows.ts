@@ -24,7 +24,10 @@ export interface FileToStore {
 }
 
 export async function findFile(db: Queryable, connectionId: string, sha256: Buffer): Promise<KnownFile | undefined> {
-  const [row] = await db.query<KnownFile>('select id, state from inbound_files where connection_id = $1 and sha256 = $2', [connectionId, sha256])
+  const [row] = await db.query<KnownFile>(
+    'select id, state from inbound_files where connection_id = $1 and sha256 = $2',
+    [connectionId, sha256],
+  )
   return row
 }
 
@@ -96,9 +99,13 @@ export async function confirmFile(hub: Hub, fileId: number, user: string): Promi
     const file = await lockHeld(tx, fileId)
     const connection = hub.connections.get(file.connection_id)
     const definition = connection?.connector.files
-    if (connection === undefined || definition === undefined) throw new HubError('unsupported', `${file.connection_id} reads no files`)
+    if (connection === undefined || definition === undefined)
+      throw new HubError('unsupported', `${file.connection_id} reads no files`)
     const bytes = hub.vault.open(file.body, aadOf(file.connection_id, file.sha256))
-    const parsed = definition.parse({ name: file.name, bytes, modified_at_ms: file.received_at.getTime() }, connection.port.settings)
+    const parsed = definition.parse(
+      { name: file.name, bytes, modified_at_ms: file.received_at.getTime() },
+      connection.port.settings,
+    )
     await insertRows(tx, hub, { id: file.id, connection_id: file.connection_id, parsed, now })
     await decide(tx, { id: file.id, state: 'applied', user, now, action: 'file.confirm' })
     return { connection, definition, name: file.name, parsed }
@@ -193,7 +200,11 @@ async function hasShrunk(tx: Tx, file: FileToStore): Promise<boolean> {
   return last !== undefined && last.rows - file.parsed.rows.length > last.rows * file.shrink_max
 }
 
-async function insertRows(tx: Tx, hub: Hub, file: { id: number; connection_id: string; parsed: ParsedFile; now: Date }): Promise<void> {
+async function insertRows(
+  tx: Tx,
+  hub: Hub,
+  file: { id: number; connection_id: string; parsed: ParsedFile; now: Date },
+): Promise<void> {
   const { parsed } = file
   for (let start = 0; start < parsed.rows.length; start += INSERT_ROWS_MAX) {
     const sealed = parsed.rows.slice(start, start + INSERT_ROWS_MAX).map((row) =>

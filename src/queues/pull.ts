@@ -16,18 +16,28 @@ const PAGES_MAX = 500
  * Asks a vendor for what is new, page by page. Items and cursor of a page are stored in one transaction, so a pull resumes where it
  * stopped, and an item that came before is stored once. Returns the board's sentence.
  */
-export async function pullStream(hub: Hub, connectionId: string, stream: string, reporter: JobReporter): Promise<string> {
+export async function pullStream(
+  hub: Hub,
+  connectionId: string,
+  stream: string,
+  reporter: JobReporter,
+): Promise<string> {
   const connection = hub.connections.get(connectionId)
   const known = STREAMS.find((name) => name === stream)
   const pull = known === undefined ? undefined : connection?.connector.pull?.[known]
-  if (connection === undefined || known === undefined || pull === undefined) return `${connectionId} has no ${stream} to pull`
+  if (connection === undefined || known === undefined || pull === undefined)
+    return `${connectionId} has no ${stream} to pull`
   const state = await connectionState(hub.db, connectionId)
   if (state !== 'active') return `${connectionId} is ${state ?? 'unknown'}; ${stream} are not pulled`
   const at = hub.clock.now()
   const started = performance.now()
   const seen = { pages: 0, items: 0, fresh: 0, cut_short: false }
   try {
-    const request = { cursor: await loadCursor(hub, connectionId, known), overlap_ms: connection.config.pull.overlap_seconds * 1_000, now: at }
+    const request = {
+      cursor: await loadCursor(hub, connectionId, known),
+      overlap_ms: connection.config.pull.overlap_seconds * 1_000,
+      now: at,
+    }
     for await (const page of pull(connection.port, request)) {
       seen.pages += 1
       seen.items += page.items.length
@@ -50,16 +60,20 @@ export async function pullStream(hub: Hub, connectionId: string, stream: string,
   await hub.db.query('update connections set last_pulled_at = $2 where id = $1', [connectionId, at])
   if (!seen.cut_short) {
     // Everything that the vendor listed before `at` is in the inbox now; the availability push relies on it.
-    await hub.db.query('update cursors set pulled_at = $3 where connection_id = $1 and stream = $2', [connectionId, known, at])
+    await hub.db.query('update cursors set pulled_at = $3 where connection_id = $1 and stream = $2', [
+      connectionId,
+      known,
+      at,
+    ])
   }
   return `pulled ${seen.items} ${stream} of ${connectionId} in ${seen.pages} page(s), ${seen.fresh} new`
 }
 
 async function loadCursor(hub: Hub, connectionId: string, stream: Stream): Promise<string | null> {
-  const [row] = await hub.db.query<{ cursor: string | null }>('select cursor from cursors where connection_id = $1 and stream = $2', [
-    connectionId,
-    stream,
-  ])
+  const [row] = await hub.db.query<{ cursor: string | null }>(
+    'select cursor from cursors where connection_id = $1 and stream = $2',
+    [connectionId, stream],
+  )
   return row?.cursor ?? null
 }
 

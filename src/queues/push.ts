@@ -45,11 +45,16 @@ export async function pushAvailability(hub: Hub, connectionId: string, reporter:
     for (const key of ['set', 'stale', 'refused', 'missing'] as const) total[key] += sent.count[key]
     if (sent.fault !== undefined) return afterFault(hub, connection, sent.fault, total)
   }
-  if (total.set > 0) await hub.db.query('update connections set last_pushed_at = $2 where id = $1', [connectionId, hub.clock.now()])
+  if (total.set > 0)
+    await hub.db.query('update connections set last_pushed_at = $2 where id = $1', [connectionId, hub.clock.now()])
   return `told ${connectionId} ${sentenceOf(total)}`
 }
 
-async function pushBatch(hub: Hub, connection: Connection, claimed: readonly ClaimedLine[]): Promise<{ count: PushCount; fault?: HubError }> {
+async function pushBatch(
+  hub: Hub,
+  connection: Connection,
+  claimed: readonly ClaimedLine[],
+): Promise<{ count: PushCount; fault?: HubError }> {
   const capability = connection.connector.availability
   if (capability === undefined) throw new HubError('unsupported', `${connection.id} cannot be told what may be sold`)
   const key = `${connection.id}:${hub.ids.uuid()}`
@@ -65,7 +70,10 @@ async function pushBatch(hub: Hub, connection: Connection, claimed: readonly Cla
       outcome,
       status: error?.status,
       error_code: error?.code,
-      request: { listings: claimed.length, lines: claimed.slice(0, 50).map(({ listing_id, quantity, expected }) => ({ listing_id, quantity, expected })) },
+      request: {
+        listings: claimed.length,
+        lines: claimed.slice(0, 50).map(({ listing_id, quantity, expected }) => ({ listing_id, quantity, expected })),
+      },
     })
   let results: AvailabilityResult[]
   try {
@@ -89,9 +97,17 @@ function toLine({ listing_id, channel_sku, external, quantity, expected }: Claim
  * After a call without an answer. A channel that cannot compare is read back: showing the number proves it. One that compares is not:
  * there the same number may also be the outcome of sales that we have not seen, and giving the claim back reckons with both.
  */
-async function recover(hub: Hub, connection: Connection, claimed: readonly ClaimedLine[], fault: HubError): Promise<PushCount> {
+async function recover(
+  hub: Hub,
+  connection: Connection,
+  claimed: readonly ClaimedLine[],
+  fault: HubError,
+): Promise<PushCount> {
   const { availability } = connection.connector
-  const proven = fault.code === 'outcome_unknown' && availability?.compare_and_set === false ? await readBack(connection, claimed) : new Set<number>()
+  const proven =
+    fault.code === 'outcome_unknown' && availability?.compare_and_set === false
+      ? await readBack(connection, claimed)
+      : new Set<number>()
   const settled = claimed.filter((line) => proven.has(line.listing_id))
   const open = claimed.filter((line) => !proven.has(line.listing_id))
   return inTransaction(hub.db, async (tx) => {
@@ -126,6 +142,8 @@ async function afterFault(hub: Hub, connection: Connection, fault: HubError, tot
 }
 
 function sentenceOf(count: PushCount): string {
-  const parts = (['set', 'stale', 'refused', 'missing'] as const).filter((key) => count[key] > 0).map((key) => `${count[key]} ${key}`)
+  const parts = (['set', 'stale', 'refused', 'missing'] as const)
+    .filter((key) => count[key] > 0)
+    .map((key) => `${count[key]} ${key}`)
   return parts.length === 0 ? 'nothing new' : parts.join(', ')
 }

@@ -5,7 +5,7 @@ import { inTransaction } from '../db/transaction.ts'
 import type { Connection, Hub } from '../hub.ts'
 
 /** How long a group may wait in its queue before the sweeper takes it back: a job that got lost costs this much time. */
-const QUEUED_LEASE_MS = 60_000
+const QUEUED_LEASE_MS = 20_000
 const RELAY_ROWS_MAX = 500
 const RELAY_ROUNDS_MAX = 20
 /** A retry has a delayed job of its own; only one that is this late has lost it. */
@@ -70,17 +70,25 @@ async function queueDue(tx: Tx, hub: Hub): Promise<{ groups: EffectGroup[]; take
  * each named after its members: built again from the same rows, even from a restored backup, it has the same name. Pure.
  */
 export function groupEffects(due: readonly DueEffect[], batchMax: (effect: DueEffect) => number): EffectGroup[] {
-  const sent = Map.groupBy(due.filter((effect) => effect.batch_key !== null), (effect) => `${effect.connection_id} ${effect.batch_key ?? ''}`)
+  const sent = Map.groupBy(
+    due.filter((effect) => effect.batch_key !== null),
+    (effect) => `${effect.connection_id} ${effect.batch_key ?? ''}`,
+  )
   const again = [...sent.values()].flatMap((members) => {
     const [first] = members
     return first?.batch_key ? [groupOf(first, members, first.batch_key)] : []
   })
-  const fresh = Map.groupBy(due.filter((effect) => effect.batch_key === null), (effect) => `${effect.connection_id} ${effect.kind}`)
+  const fresh = Map.groupBy(
+    due.filter((effect) => effect.batch_key === null),
+    (effect) => `${effect.connection_id} ${effect.kind}`,
+  )
   const cut = [...fresh.values()].flatMap((members) => {
     const [first] = members
     if (first === undefined) return []
     const size = Math.max(1, batchMax(first))
-    const chunks = Array.from({ length: Math.ceil(members.length / size) }, (_, index) => members.slice(index * size, (index + 1) * size))
+    const chunks = Array.from({ length: Math.ceil(members.length / size) }, (_, index) =>
+      members.slice(index * size, (index + 1) * size),
+    )
     return chunks.map((chunk) => groupOf(first, chunk, batchKeyOf(first.kind, chunk)))
   })
   return [...again, ...cut]
@@ -96,7 +104,14 @@ const groupOf = (first: DueEffect, members: readonly DueEffect[], batchKey: stri
 function batchKeyOf(kind: EffectKind, members: readonly DueEffect[]): string {
   const [only] = members
   if (only !== undefined && members.length === 1) return only.key
-  const digest = createHash('sha256').update(members.map((member) => member.key).toSorted().join('\n')).digest('hex')
+  const digest = createHash('sha256')
+    .update(
+      members
+        .map((member) => member.key)
+        .toSorted()
+        .join('\n'),
+    )
+    .digest('hex')
   return `${kind}:batch:${digest.slice(0, 32)}`
 }
 
@@ -108,7 +123,10 @@ function batchMaxOf(connection: Connection | undefined, kind: EffectKind): numbe
 async function addJobs(hub: Hub, groups: readonly EffectGroup[]): Promise<void> {
   for (const [queue, members] of Map.groupBy(groups, (group) => EFFECTS[group.kind].queue)) {
     try {
-      await hub.queues.addMany(queue, members.map(({ connection_id, kind, batch_key }) => ({ name: kind, data: { connection_id, batch_key } })))
+      await hub.queues.addMany(
+        queue,
+        members.map(({ connection_id, kind, batch_key }) => ({ name: kind, data: { connection_id, batch_key } })),
+      )
     } catch (thrown) {
       hub.log.warn({ queue, reason: String(thrown) }, 'effects were not queued; the sweeper will do it')
     }

@@ -64,9 +64,14 @@ export async function replayInbox(
     return { rows: locked, letters: closed.map((row) => row.id) }
   })
   if (letters.length > 0) {
-    await hub.queues.remove('dead-letter', letters.map((id) => `dead-${id}`)).catch((thrown: unknown) => {
-      hub.log.warn({ reason: String(thrown) }, 'decided dead letters still show on the board')
-    })
+    await hub.queues
+      .remove(
+        'dead-letter',
+        letters.map((id) => `dead-${id}`),
+      )
+      .catch((thrown: unknown) => {
+        hub.log.warn({ reason: String(thrown) }, 'decided dead letters still show on the board')
+      })
   }
   await forceAll(hub, [...new Set(rows.map((row) => row.connection_id))].map(wakeDrain))
   return { matched: rows.length, replayed: rows.length }

@@ -16,6 +16,7 @@ const WAKE_AGAIN_AFTER_MS = 3_000
 const WAITING_MAX = 200
 const SCHEDULES_EVERY_MS = 30_000
 const MATCH_EVERY_MS = 60_000
+const EXPIRE_EVERY_MS = 15_000
 
 /** What the sweeper remembers between its rounds: nothing that may not be forgotten. */
 export interface SweepMemory {
@@ -74,7 +75,12 @@ export async function sweepOnce(hub: Hub, memory: SweepMemory): Promise<Swept> {
     await upsertSchedules(hub)
     await reconcileDeadLetters(hub)
   }
-  return { woken, groups, recovered, sentence: `woke ${woken}, relayed ${groups} group(s), took back ${recovered} effect(s)` }
+  return {
+    woken,
+    groups,
+    recovered,
+    sentence: `woke ${woken}, relayed ${groups} group(s), took back ${recovered} effect(s)`,
+  }
 }
 
 /** Connections with rows that are due for a while and that no living run is draining. */
@@ -92,7 +98,9 @@ async function overdueDrains(hub: Hub): Promise<Wake[]> {
 /** Units held back for unseen sales are given up by a claim, so those connections need one too. */
 async function overduePushes(hub: Hub): Promise<Wake[]> {
   const now = hub.clock.now()
-  const channels = [...hub.connections.values()].filter(({ connector, config }) => connector.availability !== undefined && config.availability.push)
+  const channels = [...hub.connections.values()].filter(
+    ({ connector, config }) => connector.availability !== undefined && config.availability.push,
+  )
   const ids = channels.map((connection) => connection.id)
   if (ids.length === 0) return []
   const due = await connectionsToPush(hub.db, ids, now)
@@ -129,14 +137,18 @@ interface LostEffect {
  */
 async function recoverLeases(hub: Hub): Promise<number> {
   const now = hub.clock.now()
+  const patient = await kindsWithBacklog(hub, now)
   const { lost, dead } = await inTransaction(hub.db, async (tx) => {
     const found = await tx.query<LostEffect>(
       `select id, connection_id, kind, attempts, state as was from outbox
-       where state in ('queued', 'sending') and lease_until < $1 order by id limit 1000 for update skip locked`,
-      [now],
+       where lease_until < $1 and (state = 'sending' or (state = 'queued' and kind <> all($2)))
+       order by id limit 1000 for update skip locked`,
+      [now, patient],
     )
     if (found.length === 0) return { lost: found, dead: [] }
-    const spent = found.filter((effect) => effect.was === 'sending' && effect.attempts >= EFFECTS[effect.kind].attempts_max)
+    const spent = found.filter(
+      (effect) => effect.was === 'sending' && effect.attempts >= EFFECTS[effect.kind].attempts_max,
+    )
     await tx.query(
       `update outbox set state = case when id = any($2) then 'dead' else 'pending' end, lease_until = null, next_attempt_at = $3,
               unknown_outcome = unknown_outcome or state = 'sending',
@@ -145,20 +157,29 @@ async function recoverLeases(hub: Hub): Promise<number> {
       // Retries are relayed only after a grace in which their own delayed job may come; these have none.
       [found.map((effect) => effect.id), spent.map((effect) => effect.id), earlier(now, OVERDUE_MS)],
     )
-    const letters = spent.map(
-      (effect): NewDeadLetter => ({
-        connection_id: effect.connection_id,
-        source: 'outbox',
-        source_id: effect.id,
-        kind: effect.kind,
-        code: 'poison',
-        detail: `the process died in each of ${effect.attempts} attempts`,
-      }),
-    )
+    const letters = spent.map((effect): NewDeadLetter => ({
+      connection_id: effect.connection_id,
+      source: 'outbox',
+      source_id: effect.id,
+      kind: effect.kind,
+      code: 'poison',
+      detail: `the process died in each of ${effect.attempts} attempts`,
+    }))
     return { lost: found, dead: await openDeadLetters(tx, letters, now) }
   })
   await announceDeadLetters(hub, dead)
   return lost.length
+}
+
+/** A group that waits long in a long queue has lost nothing; after a wipe its queue would be empty. */
+async function kindsWithBacklog(hub: Hub, now: Date): Promise<EffectKind[]> {
+  const kinds = await hub.db.query<{ kind: EffectKind }>(
+    `select distinct kind from outbox where state = 'queued' and lease_until < $1`,
+    [now],
+  )
+  if (kinds.length === 0) return []
+  const counts = await hub.queues.counts()
+  return kinds.map((row) => row.kind).filter((kind) => (counts[EFFECTS[kind].queue]['waiting'] ?? 0) >= WAITING_MAX)
 }
 
 const earlier = (now: Date, ms: number): Date => new Date(now.getTime() - ms)
@@ -178,11 +199,16 @@ const DEFAULT_SECONDS = { orders: 300, payments: 900, listings: 3_600, settlemen
 
 /** Creates what is missing, corrects what has changed: after the queue was wiped this brings every repeating job back. */
 export async function upsertSchedules(hub: Hub): Promise<void> {
-  const schedules = [...[...hub.connections.values()].flatMap(schedulesOf), MATCH]
-  for (const { queue, name, key, every_ms, data } of schedules) await hub.queues.schedule(queue, name, key, every_ms, data)
+  const schedules = [...[...hub.connections.values()].flatMap(schedulesOf), ...HUB_SCHEDULES]
+  for (const { queue, name, key, every_ms, data } of schedules)
+    await hub.queues.schedule(queue, name, key, every_ms, data)
 }
 
-const MATCH: Schedule = { queue: 'settlement', name: 'match', key: 'settlement-match', every_ms: MATCH_EVERY_MS, data: {} }
+/** What repeats whatever is connected. */
+const HUB_SCHEDULES: readonly Schedule[] = [
+  { queue: 'settlement', name: 'match', key: 'settlement-match', every_ms: MATCH_EVERY_MS, data: {} },
+  { queue: 'maintenance', name: 'expire', key: 'maintenance-expire', every_ms: EXPIRE_EVERY_MS, data: {} },
+]
 
 /** Pure: the repeating jobs that one connection asks for. */
 export function schedulesOf({ id, connector, config }: Pick<Connection, 'id' | 'connector' | 'config'>): Schedule[] {
@@ -196,9 +222,18 @@ export function schedulesOf({ id, connector, config }: Pick<Connection, 'id' | '
     .filter((stream) => connector.pull?.[stream] !== undefined)
     .map((stream): Schedule => {
       const seconds = wanted[stream] ?? DEFAULT_SECONDS[stream]
-      return { queue: 'pull', name: 'pull', key: `pull-${id}-${stream}`, every_ms: seconds * 1_000, data: { connection_id: id, stream } }
+      return {
+        queue: 'pull',
+        name: 'pull',
+        key: `pull-${id}-${stream}`,
+        every_ms: seconds * 1_000,
+        data: { connection_id: id, stream },
+      }
     })
   if (connector.files === undefined) return pulls
   const seconds = config.pull.files_every_seconds ?? DEFAULT_SECONDS.files
-  return [...pulls, { queue: 'files', name: 'read', key: `files-${id}`, every_ms: seconds * 1_000, data: { connection_id: id } }]
+  return [
+    ...pulls,
+    { queue: 'files', name: 'read', key: `files-${id}`, every_ms: seconds * 1_000, data: { connection_id: id } },
+  ]
 }

@@ -48,7 +48,10 @@ export async function forceAll(hub: Hub, wakes: readonly Wake[]): Promise<void> 
 async function addAll(hub: Hub, wakes: readonly Wake[], optionsOf: (wake: Wake) => AddOptions): Promise<void> {
   for (const [queue, group] of Map.groupBy(wakes, (wake) => wake.queue)) {
     try {
-      await hub.queues.addMany(queue, group.map((wake) => ({ name: wake.name, data: wake.data, options: optionsOf(wake) })))
+      await hub.queues.addMany(
+        queue,
+        group.map((wake) => ({ name: wake.name, data: wake.data, options: optionsOf(wake) })),
+      )
     } catch (thrown) {
       hub.log.warn({ queue, reason: String(thrown) }, 'a wake-up got lost; the sweeper will find its work')
     }
@@ -67,8 +70,14 @@ export async function connectionsToPush(db: Queryable, candidates: readonly stri
 
 /** After a transaction that moved stock: the channels that show it are told at once. */
 export async function wakePushes(hub: Hub): Promise<void> {
-  const channels = [...hub.connections.values()].filter(({ connector, config }) => connector.availability !== undefined && config.availability.push)
+  const channels = [...hub.connections.values()].filter(
+    ({ connector, config }) => connector.availability !== undefined && config.availability.push,
+  )
   if (channels.length === 0) return
-  const due = await connectionsToPush(hub.db, channels.map((connection) => connection.id), hub.clock.now())
+  const due = await connectionsToPush(
+    hub.db,
+    channels.map((connection) => connection.id),
+    hub.clock.now(),
+  )
   await wakeAll(hub, due.map(wakePush))
 }

@@ -1,6 +1,7 @@
 import { signStripe } from '../connectors/_kit/signatures.ts'
 import type { Faults, Simulator, SimulatorOptions } from './simulator.ts'
-import { openAccount, type Account, type AccountEvent, type Thing } from './stripeAccount.ts'
+import { openAccount, type Account } from './stripeAccount.ts'
+import type { AccountEvent, Thing } from './stripeObjects.ts'
 import { postWebhook, startVendorServer, type VendorAnswer, type VendorRequest } from './vendorServer.ts'
 
 export interface StripeOptions extends SimulatorOptions {

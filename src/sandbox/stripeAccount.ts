@@ -1,88 +1,20 @@
 import { openJournal } from './simulator.ts'
-
-/** Objects as the API shows them; the account is kept in the vendor's own words. */
-interface Shown {
-  id: string
-  object: string
-  created: number
-}
-
-export interface Charge extends Shown {
-  object: 'charge'
-  amount: number
-  amount_captured: number
-  amount_refunded: number
-  balance_transaction: string
-  captured: true
-  currency: string
-  disputed: boolean
-  metadata: Record<string, string>
-  paid: true
-  payment_intent: string
-  refunded: boolean
-  status: 'succeeded'
-}
-
-export interface Refund extends Shown {
-  object: 'refund'
-  amount: number
-  balance_transaction: string
-  charge: string
-  currency: string
-  metadata: Record<string, string>
-  payment_intent: string
-  reason: 'requested_by_customer'
-  status: 'succeeded'
-}
-
-export interface Dispute extends Shown {
-  object: 'dispute'
-  amount: number
-  charge: string
-  currency: string
-  metadata: Record<string, string>
-  payment_intent: string
-  reason: 'product_not_received'
-  status: 'needs_response'
-}
-
-export interface Payout extends Shown {
-  object: 'payout'
-  amount: number
-  arrival_date: number
-  automatic: true
-  currency: string
-  method: 'standard'
-  reconciliation_status: 'in_progress' | 'completed'
-  status: 'in_transit' | 'paid' | 'failed'
-  trace_id: { status: 'supported'; value: string }
-}
-
-export interface Row extends Shown {
-  object: 'balance_transaction'
-  amount: number
-  available_on: number
-  currency: string
-  fee: number
-  net: number
-  reporting_category: string
-  source: string
-  status: 'available'
-  type: string
-}
-
-export type Thing = Charge | Refund | Dispute | Payout | Row
-
-export interface AccountEvent {
-  id: string
-  object: 'event'
-  api_version: string
-  created: number
-  data: { object: Thing }
-  livemode: false
-  pending_webhooks: number
-  type: string
-}
+import {
+  newCharge,
+  newDispute,
+  newDisputeRow,
+  newEvent,
+  newPayout,
+  newRefund,
+  newRow,
+  type AccountEvent,
+  type Birth,
+  type Charge,
+  type Payout,
+  type Refund,
+  type Row,
+  type Thing,
+} from './stripeObjects.ts'
 
 /** One line of the journal: all that one deed changed. */
 interface Change {
@@ -127,13 +59,27 @@ export interface StripeLedger {
   balance_minor: number
 }
 
-const DISPUTE_FEE = 1_500
-const API_VERSION = '2026-10-28.endive'
-
 export type Account = ReturnType<typeof openAccount>
 
 /** The merchant's account at the gateway: what was charged, given back and paid out, and the ledger that adds up to it. */
 export function openAccount(options: AccountOptions) {
+  const books = openBooks(options)
+  return {
+    things: books.things,
+    payoutOf: books.payoutOf,
+    undelivered: books.undelivered,
+    delivered: (event_id: string): void => books.commit({ delivered: event_id }, []),
+    close: books.close,
+    ledger: (): StripeLedger => ledgerOf(books),
+    ...createTill(books, options),
+    ...createPayouts(books),
+  }
+}
+
+type Books = ReturnType<typeof openBooks>
+
+/** The account's memory: every object by id, which rows a payout took, and which events nobody has heard yet. */
+function openBooks(options: AccountOptions) {
   const journal = openJournal<Change>(options.journal_path)
   const things = new Map<string, Thing>()
   const payoutOf = new Map<string, string>()
@@ -151,209 +97,157 @@ export function openAccount(options: AccountOptions) {
   for (const change of journal.events()) apply(change)
 
   const newId = (prefix: string): string => `${prefix}_sandbox${String((lastId += 1)).padStart(8, '0')}`
-  const nowS = (): number => Math.floor(options.now().getTime() / 1_000)
-  /** Stores what one deed changed and announces `types` about `about`. */
-  const commit = (change: Change, about: readonly { type: string; object: Thing }[]): void => {
-    const events = about.map(({ type, object }): AccountEvent => ({
-      id: newId('evt'),
-      object: 'event',
-      api_version: API_VERSION,
-      created: nowS(),
-      data: { object },
-      livemode: false,
-      pending_webhooks: 1,
-      type,
-    }))
-    const whole = { ...change, events, last_id: lastId }
-    journal.append(whole)
-    apply(whole)
-    for (const event of events) options.onEvent(event)
-  }
-  const rowOf = (row: {
-    amount: number
-    fee: number
-    type: string
-    reporting_category?: string
-    source: string
-  }): Row => ({
-    id: newId('txn'),
-    object: 'balance_transaction',
-    created: nowS(),
-    available_on: nowS(),
+  const birth = (prefix: string): Birth => ({
+    id: newId(prefix),
+    created: Math.floor(options.now().getTime() / 1_000),
     currency,
-    net: row.amount - row.fee,
-    reporting_category: row.type,
-    status: 'available',
-    ...row,
   })
   const all = <T extends Thing>(object: T['object']): T[] =>
     [...things.values()].filter((thing): thing is T => thing.object === object)
-  const chargeOf = (id: string): Charge => {
-    const charge = things.get(id)
-    if (charge?.object !== 'charge') throw new Error(`the gateway knows no charge ${id}`)
-    return charge
-  }
-  const openRows = (): Row[] => all<Row>('balance_transaction').filter((row) => !payoutOf.has(row.id))
-  const sum = (rows: readonly Row[]): number => rows.reduce((total, row) => total + row.net, 0)
 
   return {
     things,
+    currency,
+    newId,
+    birth,
+    all,
     payoutOf: (row_id: string): string | undefined => payoutOf.get(row_id),
     undelivered: (): readonly AccountEvent[] => [...undelivered.values()],
-    delivered: (event_id: string): void => commit({ delivered: event_id }, []),
+    openRows: (): Row[] => all<Row>('balance_transaction').filter((row) => !payoutOf.has(row.id)),
     close: (): void => journal.close(),
+    /** Stores what one deed changed in one line of the journal, and announces it. */
+    commit: (change: Change, news: readonly { type: string; object: Thing }[]): void => {
+      const events = news.map(({ type, object }) => newEvent(birth('evt'), type, object))
+      const whole = { ...change, events, last_id: lastId }
+      journal.append(whole)
+      apply(whole)
+      for (const event of events) options.onEvent(event)
+    },
+  }
+}
 
+const netOf = (rows: readonly Row[]): number => rows.reduce((total, row) => total + row.net, 0)
+
+/** Money from buyers, back to them, and taken back by their banks. */
+function createTill(books: Books, { fee }: AccountOptions) {
+  const chargeOf = (id: string): Charge => {
+    const charge = books.things.get(id)
+    if (charge?.object !== 'charge') throw new Error(`the gateway knows no charge ${id}`)
+    return charge
+  }
+  return {
     charge: (payment: {
       amount_minor: number
       currency: string
       order_number: string
       order_external_id: string
     }): { id: string } => {
-      if (payment.currency.toLowerCase() !== currency) throw new Error(`the gateway account is in ${currency}`)
+      if (payment.currency.toLowerCase() !== books.currency)
+        throw new Error(`the gateway account is in ${books.currency}`)
       const { amount_minor: amount, order_number, order_external_id } = payment
+      const born = books.birth('ch')
       // Half up, in integers: basis points of the amount and a fixed part.
-      const fee = Math.floor((amount * options.fee.percent_bp + 5_000) / 10_000) + options.fee.fixed_minor
-      const id = newId('ch')
-      const row = rowOf({ amount, fee, type: 'charge', source: id })
-      const charge: Charge = {
-        id,
-        object: 'charge',
-        created: nowS(),
+      const cost = Math.floor((amount * fee.percent_bp + 5_000) / 10_000) + fee.fixed_minor
+      const row = newRow(books.birth('txn'), { amount, fee: cost, type: 'charge', source: born.id })
+      const charge = newCharge(born, {
         amount,
-        amount_captured: amount,
-        amount_refunded: 0,
-        balance_transaction: row.id,
-        captured: true,
-        currency,
-        disputed: false,
+        row: row.id,
+        intent: books.newId('pi'),
         metadata: { order_number, order_external_id },
-        paid: true,
-        payment_intent: newId('pi'),
-        refunded: false,
-        status: 'succeeded',
-      }
-      commit({ things: [charge, row] }, [{ type: 'charge.succeeded', object: charge }])
-      return { id }
+      })
+      books.commit({ things: [charge, row] }, [{ type: 'charge.succeeded', object: charge }])
+      return { id: charge.id }
     },
 
     /** The fee of the charge is not given back. */
     refund: (charge_id: string, amount: number): { id: string } => {
       const before = chargeOf(charge_id)
-      if (amount < 1 || before.amount_refunded + amount > before.amount)
-        throw new Error(`charge ${charge_id} has less left than ${amount}`)
       const amount_refunded = before.amount_refunded + amount
+      if (amount < 1 || amount_refunded > before.amount)
+        throw new Error(`charge ${charge_id} has less left than ${amount}`)
       const charge: Charge = { ...before, amount_refunded, refunded: amount_refunded === before.amount }
-      const id = newId('re')
-      const row = rowOf({ amount: -amount, fee: 0, type: 'refund', source: id })
-      const refund: Refund = {
-        id,
-        object: 'refund',
-        created: nowS(),
-        amount,
-        balance_transaction: row.id,
-        charge: charge_id,
-        currency,
-        metadata: {},
-        payment_intent: charge.payment_intent,
-        reason: 'requested_by_customer',
-        status: 'succeeded',
-      }
-      commit({ things: [charge, refund, row] }, [
+      const born = books.birth('re')
+      const row = newRow(books.birth('txn'), { amount: -amount, fee: 0, type: 'refund', source: born.id })
+      const refund = newRefund(born, { amount, row: row.id, charge })
+      books.commit({ things: [charge, refund, row] }, [
         { type: 'refund.created', object: refund },
         { type: 'charge.refunded', object: charge },
       ])
-      return { id }
+      return { id: refund.id }
     },
 
     dispute: (charge_id: string): { id: string } => {
       const charge: Charge = { ...chargeOf(charge_id), disputed: true }
-      const amount = charge.amount - charge.amount_refunded
-      const id = newId('dp')
-      const row = rowOf({
-        amount: -amount,
-        fee: DISPUTE_FEE,
-        type: 'adjustment',
-        reporting_category: 'dispute',
-        source: id,
-      })
-      const dispute: Dispute = {
-        id,
-        object: 'dispute',
-        created: nowS(),
-        amount,
-        charge: charge_id,
-        currency,
-        metadata: {},
-        payment_intent: charge.payment_intent,
-        reason: 'product_not_received',
-        status: 'needs_response',
-      }
-      commit({ things: [charge, dispute, row] }, [{ type: 'charge.dispute.created', object: dispute }])
-      return { id }
+      const dispute = newDispute(books.birth('dp'), charge)
+      const row = newDisputeRow(books.birth('txn'), dispute)
+      books.commit({ things: [charge, dispute, row] }, [{ type: 'charge.dispute.created', object: dispute }])
+      return { id: dispute.id }
     },
+  }
+}
 
-    /** Pays the whole balance out; its rows and the payout's own row are then zero together. */
+function createPayouts(books: Books) {
+  return {
+    /** Pays the whole balance out; its rows and the payout's own row are then zero together. Undefined when there is none. */
     payOut: (): { id: string; amount_minor: number } | undefined => {
-      const rows = openRows()
-      const amount = sum(rows)
+      const rows = books.openRows()
+      const amount = netOf(rows)
       if (amount <= 0) return undefined
-      const id = newId('po')
-      const own = rowOf({ amount: -amount, fee: 0, type: 'payout', source: id })
-      const payout: Payout = {
-        id,
-        object: 'payout',
-        created: nowS(),
-        amount,
-        arrival_date: nowS(),
-        automatic: true,
-        currency,
-        method: 'standard',
-        reconciliation_status: 'completed',
-        status: 'paid',
-        trace_id: { status: 'supported', value: `TRACE${id.slice(-8)}` },
-      }
-      commit({ things: [payout, own], paid_out: { payout: id, rows: [...rows.map((row) => row.id), own.id] } }, [
+      const payout = newPayout(books.birth('po'), amount)
+      const own = newRow(books.birth('txn'), { amount: -amount, fee: 0, type: 'payout', source: payout.id })
+      const paid_out = { payout: payout.id, rows: [...rows.map((row) => row.id), own.id] }
+      books.commit({ things: [payout, own], paid_out }, [
         { type: 'payout.created', object: { ...payout, status: 'in_transit', reconciliation_status: 'in_progress' } },
         { type: 'payout.paid', object: { ...payout, reconciliation_status: 'in_progress' } },
         { type: 'payout.reconciliation_completed', object: payout },
       ])
-      return { id, amount_minor: amount }
+      return { id: payout.id, amount_minor: amount }
     },
 
     /** The bank sends a paid payout back: its amount is in the balance again, as one row of the next payout. */
     failPayout: (id: string): boolean => {
-      const before = things.get(id)
+      const before = books.things.get(id)
       if (before?.object !== 'payout' || before.status !== 'paid') return false
       const payout: Payout = { ...before, status: 'failed' }
-      const back = rowOf({ amount: payout.amount, fee: 0, type: 'payout_failure', source: id })
-      commit({ things: [payout, back] }, [{ type: 'payout.failed', object: payout }])
+      const back = newRow(books.birth('txn'), { amount: payout.amount, fee: 0, type: 'payout_failure', source: id })
+      books.commit({ things: [payout, back] }, [{ type: 'payout.failed', object: payout }])
       return true
     },
+  }
+}
 
-    ledger: (): StripeLedger => ({
-      charges: all<Charge>('charge').map((charge) => {
-        const row = things.get(charge.balance_transaction)
-        const { order_number = '', order_external_id = '' } = charge.metadata
-        const fee_minor = row?.object === 'balance_transaction' ? row.fee : 0
-        return { id: charge.id, amount_minor: charge.amount, fee_minor, refunded_minor: charge.amount_refunded, order_number, order_external_id } // prettier-ignore
-      }),
-      refunds: all<Refund>('refund').map(({ id, charge, amount }) => ({ id, charge_id: charge, amount_minor: amount })),
-      payouts: all<Payout>('payout').map(({ id, status, amount }) => ({
+function ledgerOf(books: Books): StripeLedger {
+  const feeOf = (charge: Charge): number => {
+    const row = books.things.get(charge.balance_transaction)
+    return row?.object === 'balance_transaction' ? row.fee : 0
+  }
+  const rowsOf = (payout: Payout): GatewayRow[] =>
+    books
+      .all<Row>('balance_transaction')
+      .filter((row) => books.payoutOf(row.id) === payout.id && !(row.type === 'payout' && row.source === payout.id))
+      .map(({ id, type, source, amount, fee, net }) => ({
         id,
-        status,
-        amount_minor: amount,
-        rows: all<Row>('balance_transaction')
-          .filter((row) => payoutOf.get(row.id) === id && !(row.type === 'payout' && row.source === id))
-          .map((row) => ({
-            id: row.id,
-            type: row.type,
-            source: row.source,
-            gross_minor: row.amount,
-            fee_minor: row.fee,
-            net_minor: row.net,
-          })),
-      })),
-      balance_minor: sum(openRows()),
-    }),
+        type,
+        source,
+        gross_minor: amount,
+        fee_minor: fee,
+        net_minor: net,
+      }))
+  return {
+    charges: books.all<Charge>('charge').map((charge) => ({
+      id: charge.id,
+      amount_minor: charge.amount,
+      fee_minor: feeOf(charge),
+      refunded_minor: charge.amount_refunded,
+      order_number: charge.metadata['order_number'] ?? '',
+      order_external_id: charge.metadata['order_external_id'] ?? '',
+    })),
+    refunds: books
+      .all<Refund>('refund')
+      .map(({ id, charge, amount }) => ({ id, charge_id: charge, amount_minor: amount })),
+    payouts: books
+      .all<Payout>('payout')
+      .map((payout) => ({ id: payout.id, status: payout.status, amount_minor: payout.amount, rows: rowsOf(payout) })),
+    balance_minor: netOf(books.openRows()),
   }
 }

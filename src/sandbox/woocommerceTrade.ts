@@ -9,15 +9,11 @@ export type Deeds = Pick<Storefront, 'products' | 'sell' | 'pay' | 'edit' | 'can
 }
 
 export function createDeeds(shop: Shop, now: () => Date): Deeds {
-  const find = (external_id: string): ShopOrder | undefined => shop.order(Number(external_id))
-  /** An order whose goods are all still here. */
-  const untouched = (external_id: string): ShopOrder | undefined => {
-    const order = find(external_id)
-    const waiting = order !== undefined && (order.status === 'on-hold' || order.status === 'processing')
-    return waiting && soldOrder(order, shop.currency).lines.every((line) => line.shipped === 0) ? order : undefined
-  }
-  const kept = (line: ShopLine): number => line.quantity - line.cancelled
+  return { ...createCheckout(shop, now), ...createOffice(shop, now) }
+}
 
+/** What buyers do. */
+function createCheckout(shop: Shop, now: () => Date): Pick<Deeds, 'products' | 'sell' | 'pay'> {
   return {
     products: () =>
       shop.catalogue.map(({ sku, title, price_minor }) => ({
@@ -59,14 +55,28 @@ export function createDeeds(shop: Shop, now: () => Date): Deeds {
     },
 
     pay: (external_id, payment_id) => {
-      const order = find(external_id)
+      const order = shop.order(Number(external_id))
       if (order === undefined || order.status !== 'on-hold') return
       shop.save(
         { ...order, status: 'processing', paid_ms: now().getTime(), payment_id: payment_id ?? order.payment_id },
         'order.updated',
       )
     },
+  }
+}
 
+/** What the merchant does to orders that are there. */
+function createOffice(shop: Shop, now: () => Date): Omit<Deeds, 'products' | 'sell' | 'pay'> {
+  const find = (external_id: string): ShopOrder | undefined => shop.order(Number(external_id))
+  /** An order whose goods are all still here. */
+  const untouched = (external_id: string): ShopOrder | undefined => {
+    const order = find(external_id)
+    const waiting = order !== undefined && (order.status === 'on-hold' || order.status === 'processing')
+    return waiting && soldOrder(order, shop.currency).lines.every((line) => line.shipped === 0) ? order : undefined
+  }
+  const kept = (line: ShopLine): number => line.quantity - line.cancelled
+
+  return {
     edit: (external_id, line_id, quantity) => {
       const order = untouched(external_id)
       const line = order?.lines.find((candidate) => String(candidate.id) === line_id)

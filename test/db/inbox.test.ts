@@ -12,7 +12,9 @@ let database: TestDatabase
 beforeAll(async () => {
   database = await createTestDatabase()
   await database.db.query(`insert into companies values ('acme', 'Acme')`)
-  await database.db.query(`insert into connections (id, connector, company_id) values ('shop', 'test', 'acme'), ('shop2', 'test', 'acme')`)
+  await database.db.query(
+    `insert into connections (id, connector, company_id) values ('shop', 'test', 'acme'), ('shop2', 'test', 'acme')`,
+  )
 })
 afterAll(() => database.drop())
 beforeEach(() => database.db.query('truncate inbox, inbox_conflicts'))
@@ -27,7 +29,11 @@ const received = (key: string, body = `{"id":"${key}"}`, more: Partial<ReceivedR
   received_at: new Date('2026-03-01T10:00:01.000Z'),
   ...more,
 })
-const insert = (...rows: ReceivedRow[]): Promise<Stored[]> => insertInbox(database.db, rows.map((row) => sealRow(vault, row)))
+const insert = (...rows: ReceivedRow[]): Promise<Stored[]> =>
+  insertInbox(
+    database.db,
+    rows.map((row) => sealRow(vault, row)),
+  )
 const count = async (table: string): Promise<number> => {
   const [row] = await database.db.query<{ n: number }>(`select count(*)::int as n from ${table}`)
   return row!.n
@@ -45,9 +51,15 @@ describe('insertInbox', () => {
   test('flags another body under a known key, keeps its bytes once, and leaves the first as it was', async () => {
     await insert(received('a', '{"v":1}'))
     expect(await insert(received('a', '{"v":2}'))).toEqual(['conflict'])
-    expect(await insert(received('a', '{"v":2}'), received('a', '{"v":1}'), received('a', '{"v":3}'))).toEqual(['conflict', 'duplicate', 'conflict'])
+    expect(await insert(received('a', '{"v":2}'), received('a', '{"v":1}'), received('a', '{"v":3}'))).toEqual([
+      'conflict',
+      'duplicate',
+      'conflict',
+    ])
     expect(await count('inbox_conflicts')).toBe(2)
-    const [row] = await database.db.query<{ connection_id: string; dedupe_key: string; body: Buffer }>('select connection_id, dedupe_key, body from inbox')
+    const [row] = await database.db.query<{ connection_id: string; dedupe_key: string; body: Buffer }>(
+      'select connection_id, dedupe_key, body from inbox',
+    )
     expect(readBody(vault, row!).toString()).toBe('{"v":1}')
   })
 
@@ -62,7 +74,13 @@ describe('insertInbox', () => {
   })
 
   test('parks a row that arrives with its fault', async () => {
-    await insert(received('row-7', 'null', { source: 'file', file_row: 7, fault: { code: 'file_invalid', message: 'no quantity', path: 'row 7' } }))
+    await insert(
+      received('row-7', 'null', {
+        source: 'file',
+        file_row: 7,
+        fault: { code: 'file_invalid', message: 'no quantity', path: 'row 7' },
+      }),
+    )
     expect(await database.db.query('select state, cause_code, cause_path, file_row from inbox')).toEqual([
       { state: 'parked', cause_code: 'file_invalid', cause_path: 'row 7', file_row: 7 },
     ])
@@ -72,8 +90,16 @@ describe('insertInbox', () => {
     const keys = Array.from({ length: 40 }, (_, index) => `k${index}`)
     const outcomes = await Promise.all(
       Array.from({ length: 8 }, (_, round) => {
-        const mixed = keys.toSorted((a, b) => ((a.length * 7 + round * 3 + a.charCodeAt(1)) % 5) - ((b.length * 7 + round * 3 + b.charCodeAt(1)) % 5))
-        return inTransaction(database.db, (tx) => insertInbox(tx, mixed.map((key) => sealRow(vault, received(key)))))
+        const mixed = keys.toSorted(
+          (a, b) =>
+            ((a.length * 7 + round * 3 + a.charCodeAt(1)) % 5) - ((b.length * 7 + round * 3 + b.charCodeAt(1)) % 5),
+        )
+        return inTransaction(database.db, (tx) =>
+          insertInbox(
+            tx,
+            mixed.map((key) => sealRow(vault, received(key))),
+          ),
+        )
       }),
     )
     expect(outcomes.flat().filter((outcome) => outcome === 'stored')).toHaveLength(40)
@@ -121,7 +147,10 @@ describe('intake', () => {
     expect(wakes.length).toBeLessThanOrEqual(Math.ceil(elapsed / 25) + 2)
     wakes.length = 0
     const again = open()
-    await Promise.all([again.accept(received('x1')), again.accept(received('y1', undefined, { connection_id: 'shop2' }))])
+    await Promise.all([
+      again.accept(received('x1')),
+      again.accept(received('y1', undefined, { connection_id: 'shop2' })),
+    ])
     await again.accept(received('x2'))
     await again.close()
     expect(wakes.toSorted()).toEqual(['shop', 'shop', 'shop2'])
@@ -153,7 +182,9 @@ describe('intake', () => {
 
   test('refuses when too much waits, with a time to come again, and stores all it took', async () => {
     const intake = open()
-    const outcomes = await Promise.allSettled(Array.from({ length: 7_000 }, (_, index) => intake.accept(received(`f${index}`))))
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 7_000 }, (_, index) => intake.accept(received(`f${index}`))),
+    )
     await intake.close()
     const refused = outcomes.filter((outcome) => outcome.status === 'rejected')
     expect(refused.length).toBeGreaterThan(500)

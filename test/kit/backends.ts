@@ -20,7 +20,12 @@ export async function startBackend(kind: 'postgres' | 'redis', database: TestDat
   return {
     redis_url: redisUrl,
     open: () =>
-      openQueues({ database_url: database.url, redis_url: redisUrl, log: pino({ level: process.env['TEST_LOG'] ?? 'silent' }), pool_max: 24 }),
+      openQueues({
+        database_url: database.url,
+        redis_url: redisUrl,
+        log: pino({ level: process.env['TEST_LOG'] ?? 'silent' }),
+        pool_max: 24,
+      }),
     wipe: () => (redis === undefined ? truncateQueues(database) : redis.flushAll()),
     stop: async () => {
       await redis?.stop()

@@ -28,7 +28,13 @@ export interface LedgerVendor {
 
 /** `POST /things` with `idempotency-key` and `{entries}` does something; `GET /things?key=` tells whether it was done. */
 export async function startLedgerVendor(): Promise<LedgerVendor> {
-  const mood: VendorMood = { honours_keys: true, answer_after_ms: 0, cuts_after_doing: 0, cuts_before_doing: 0, answers: [] }
+  const mood: VendorMood = {
+    honours_keys: true,
+    answer_after_ms: 0,
+    cuts_after_doing: 0,
+    cuts_before_doing: 0,
+    answers: [],
+  }
   const done: LedgerVendor['done'] = []
   const vendor = { mood, done, calls: 0 }
   const server = createServer((request, response) => {
@@ -41,9 +47,12 @@ export async function startLedgerVendor(): Promise<LedgerVendor> {
       () => response.destroy(),
     )
   })
-  const answer = async (request: IncomingMessage): Promise<'cut' | { status: number; headers?: Record<string, string>; body: object }> => {
+  const answer = async (
+    request: IncomingMessage,
+  ): Promise<'cut' | { status: number; headers?: Record<string, string>; body: object }> => {
     const url = new URL(request.url ?? '/', 'http://vendor')
-    if (request.method === 'GET') return { status: 200, body: { done: done.some((entry) => entry.key === url.searchParams.get('key')) } }
+    if (request.method === 'GET')
+      return { status: 200, body: { done: done.some((entry) => entry.key === url.searchParams.get('key')) } }
     const { entries } = JSON.parse(await textOf(request)) as { entries: string[] }
     const key = String(request.headers['idempotency-key'])
     vendor.calls += 1

@@ -25,7 +25,13 @@ export async function startRedis(): Promise<TestRedis> {
   const client = new Redis(url, { lazyConnect: true, maxRetriesPerRequest: null, retryStrategy: () => 50 })
   client.on('error', () => undefined)
   for (let attempt = 0; attempt < 100; attempt += 1) {
-    if (await client.ping().then(() => true, () => false)) break
+    if (
+      await client.ping().then(
+        () => true,
+        () => false,
+      )
+    )
+      break
     await sleep(50)
   }
   return {
@@ -49,7 +55,9 @@ function freePort(): Promise<number> {
     probe.once('error', reject)
     probe.listen(0, '127.0.0.1', () => {
       const address = probe.address()
-      probe.close(() => (typeof address === 'object' && address !== null ? resolve(address.port) : reject(new Error('no port'))))
+      probe.close(() =>
+        typeof address === 'object' && address !== null ? resolve(address.port) : reject(new Error('no port')),
+      )
     })
   })
 }

@@ -36,7 +36,12 @@ export interface TestConnection {
 }
 
 /** A hub over a real database and real queues, with connections that a test made up. */
-export function testHub(parts: { db: Db; queues: Queues; connections: readonly TestConnection[]; clock?: TestClock }): Hub {
+export function testHub(parts: {
+  db: Db
+  queues: Queues
+  connections: readonly TestConnection[]
+  clock?: TestClock
+}): Hub {
   const connections = new Map(parts.connections.map((connection) => [connection.id, connectionOf(connection)]))
   return {
     config: { connections: [...connections.values()].map(({ config }) => config) } as unknown as Config,
@@ -79,10 +84,18 @@ function unusable<T extends object>(what: string): T {
 /** The company, its warehouse and the connections' rows, which the composition root writes at start. */
 export async function seedConnections(db: Db, connections: readonly TestConnection[]): Promise<void> {
   await db.query(`insert into companies (id, name) values ('acme', 'Acme') on conflict do nothing`)
-  await db.query(`insert into locations (id, company_id, name, kind, country) values ('berlin', 'acme', 'Berlin', 'warehouse', 'DE') on conflict do nothing`)
+  await db.query(
+    `insert into locations (id, company_id, name, kind, country) values ('berlin', 'acme', 'Berlin', 'warehouse', 'DE') on conflict do nothing`,
+  )
   for (const [rank, { id, connector }] of connections.entries()) {
-    await db.query(`insert into connections (id, connector, company_id) values ($1, $2, 'acme') on conflict do nothing`, [id, connector.id])
-    await db.query(`insert into connection_locations (connection_id, location_id, rank) values ($1, 'berlin', $2) on conflict do nothing`, [id, rank])
+    await db.query(
+      `insert into connections (id, connector, company_id) values ($1, $2, 'acme') on conflict do nothing`,
+      [id, connector.id],
+    )
+    await db.query(
+      `insert into connection_locations (connection_id, location_id, rank) values ($1, 'berlin', $2) on conflict do nothing`,
+      [id, rank],
+    )
   }
 }
 
@@ -97,11 +110,11 @@ export function rememberingQueues(): RememberingQueues {
     backend: 'postgres',
     added,
     add: async (queue, name, data, options = {}) => void added.push({ queue, name, data, options }),
-    addMany: async (queue, jobs) => void added.push(...jobs.map((job) => ({ queue, name: job.name, data: job.data, options: job.options ?? {} }))),
+    addMany: async (queue, jobs) =>
+      void added.push(...jobs.map((job) => ({ queue, name: job.name, data: job.data, options: job.options ?? {} }))),
     schedule: async () => undefined,
     remove: async () => undefined,
     counts: async () => new Proxy({}, { get: () => ({}) }) as Awaited<ReturnType<Queues['counts']>>,
     close: async () => undefined,
   }
 }
-

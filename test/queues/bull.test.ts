@@ -28,7 +28,8 @@ describe.each(BACKENDS)('queues on %s', (kind) => {
   const ran: string[] = []
   const after: string[] = []
   const hold = new Map<string, Promise<void>>()
-  const board = (name: Parameters<OpenQueues['bullQueues']['get']>[0]): BoardQueue => queues.bullQueues.get(name) as BoardQueue
+  const board = (name: Parameters<OpenQueues['bullQueues']['get']>[0]): BoardQueue =>
+    queues.bullQueues.get(name) as BoardQueue
 
   const jobs: readonly Job[] = [
     defineJob({
@@ -55,7 +56,9 @@ describe.each(BACKENDS)('queues on %s', (kind) => {
       concurrency: 1,
       run: (_hub, _data, reporter) =>
         new Promise((resolve) => {
-          reporter.signal.addEventListener('abort', () => resolve(`stopped: ${String((reporter.signal.reason as Error).message)}`))
+          reporter.signal.addEventListener('abort', () =>
+            resolve(`stopped: ${String((reporter.signal.reason as Error).message)}`),
+          )
         }),
     }),
   ]
@@ -77,14 +80,18 @@ describe.each(BACKENDS)('queues on %s', (kind) => {
     await queues.add('notify', 'note', { text: 'hello' })
     await expect.poll(() => ran).toContain('hello')
     await expect.poll(() => after).toContain('hello')
-    const done = (await board('notify').getJobs(['completed'])).find((job) => JSON.stringify(job.data).includes('hello'))
+    const done = (await board('notify').getJobs(['completed'])).find((job) =>
+      JSON.stringify(job.data).includes('hello'),
+    )
     expect(done).toMatchObject({ returnvalue: 'noted hello', progress: 50 })
     expect((await board('notify').getJobLogs(done!.id)).logs).toEqual(['noting hello'])
   })
 
   test('keep a failed job with its reason, run it once, and look after none of it', async () => {
     await queues.add('notify', 'note', { text: 'broken' })
-    await expect.poll(async () => (await board('notify').getJobs(['failed'])).map((job) => job.failedReason)).toEqual(['the note broke'])
+    await expect
+      .poll(async () => (await board('notify').getJobs(['failed'])).map((job) => job.failedReason))
+      .toEqual(['the note broke'])
     expect(ran.filter((text) => text === 'broken')).toHaveLength(1)
     expect(after).not.toContain('broken')
   })
@@ -94,13 +101,19 @@ describe.each(BACKENDS)('queues on %s', (kind) => {
     await queues.add('notify', 'nothing', {})
     await expect
       .poll(async () => (await board('notify').getJobs(['failed'])).map((job) => job.failedReason))
-      .toEqual(expect.arrayContaining([expect.stringContaining('$.text'), expect.stringContaining('no job is called nothing')]))
+      .toEqual(
+        expect.arrayContaining([
+          expect.stringContaining('$.text'),
+          expect.stringContaining('no job is called nothing'),
+        ]),
+      )
   })
 
   test('melt wake-ups with one key into one, until the job has ended', async () => {
     const { promise, resolve } = Promise.withResolvers<void>()
     hold.set('held', promise)
-    for (let round = 0; round < 5; round += 1) await queues.add('notify', 'note', { text: 'held' }, { coalesce_key: 'k' })
+    for (let round = 0; round < 5; round += 1)
+      await queues.add('notify', 'note', { text: 'held' }, { coalesce_key: 'k' })
     await sleep(200)
     await queues.add('notify', 'note', { text: 'held' }, { coalesce_key: 'k' })
     resolve()
@@ -112,7 +125,10 @@ describe.each(BACKENDS)('queues on %s', (kind) => {
   })
 
   test('keep a job id once, and take it off again', async () => {
-    await queues.addMany('dead-letter', [1, 2, 1].map((id) => ({ name: 'poison', data: { dead_letter_id: id }, options: { job_id: `dead-${id}` } })))
+    await queues.addMany(
+      'dead-letter',
+      [1, 2, 1].map((id) => ({ name: 'poison', data: { dead_letter_id: id }, options: { job_id: `dead-${id}` } })),
+    )
     expect((await queues.counts())['dead-letter']['waiting']).toBe(2)
     await queues.remove('dead-letter', ['dead-1', 'dead-9'])
     expect((await board('dead-letter').getJobs(['waiting'])).map((job) => job.id)).toEqual(['dead-2'])
@@ -134,7 +150,8 @@ describe.each(BACKENDS)('queues on %s', (kind) => {
 
   test('keep one schedule however often it is asked for, correct it, and bring it back after a wipe', async () => {
     const schedules = (): ReturnType<BoardQueue['getJobSchedulers']> => board('settlement').getJobSchedulers()
-    for (let round = 0; round < 3; round += 1) await queues.schedule('settlement', 'match', 'settlement-match', 60_000, { a: 1 })
+    for (let round = 0; round < 3; round += 1)
+      await queues.schedule('settlement', 'match', 'settlement-match', 60_000, { a: 1 })
     const [first] = await schedules()
     expect(await schedules()).toMatchObject([{ key: 'settlement-match', name: 'match', every: 60_000 }])
     await queues.schedule('settlement', 'match', 'settlement-match', 60_000, { a: 1 })
@@ -163,6 +180,10 @@ describe.each(BACKENDS)('queues on %s', (kind) => {
 test('a queue that cannot be reached is a coded fault and not a hang', async () => {
   const log = { info: () => undefined, warn: () => undefined, error: () => undefined }
   const nowhere = 'postgres://u:p@127.0.0.1:1/none'
-  await expect(openQueues({ database_url: nowhere, redis_url: '', log })).rejects.toMatchObject({ code: 'queue_unavailable' })
-  await expect(openQueues({ database_url: nowhere, redis_url: 'redis://127.0.0.1:1', log })).rejects.toMatchObject({ code: 'queue_unavailable' })
+  await expect(openQueues({ database_url: nowhere, redis_url: '', log })).rejects.toMatchObject({
+    code: 'queue_unavailable',
+  })
+  await expect(openQueues({ database_url: nowhere, redis_url: 'redis://127.0.0.1:1', log })).rejects.toMatchObject({
+    code: 'queue_unavailable',
+  })
 })

@@ -1,7 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { inTransaction } from '../../src/db/transaction.ts'
 import type { Hub } from '../../src/hub.ts'
-import { dropDeadLetters, openDeadLetters, reconcileDeadLetters, replayDeadLetters, type NewDeadLetter } from '../../src/queues/deadLetters.ts'
+import {
+  dropDeadLetters,
+  openDeadLetters,
+  reconcileDeadLetters,
+  replayDeadLetters,
+  type NewDeadLetter,
+} from '../../src/queues/deadLetters.ts'
 import { openQueues, type OpenQueues } from '../../src/queues/bull.ts'
 import { createTestDatabase, type TestDatabase } from '../kit/database.ts'
 import { testHub } from '../kit/testHub.ts'
@@ -16,7 +22,9 @@ beforeAll(async () => {
   queues = await openQueues({ database_url: database.url, redis_url: '', log })
   hub = testHub({ db: database.db, queues, connections: [] })
   await database.db.query(`insert into companies values ('acme', 'Acme')`)
-  await database.db.query(`insert into connections (id, connector, company_id) values ('shop', 'test', 'acme'), ('depot', 'test', 'acme')`)
+  await database.db.query(
+    `insert into connections (id, connector, company_id) values ('shop', 'test', 'acme'), ('depot', 'test', 'acme')`,
+  )
 })
 afterAll(async () => {
   await queues.close()
@@ -51,7 +59,8 @@ const letter = (source: 'inbox' | 'outbox', source_id: number, code = 'mapping_b
 const open = (...letters: NewDeadLetter[]): Promise<{ id: number; code: string }[]> =>
   inTransaction(database.db, (tx) => openDeadLetters(tx, letters, new Date('2026-03-01T00:00:00Z')))
 const waiting = async (): Promise<number> => (await queues.counts())['dead-letter']['waiting'] ?? 0
-const states = (table: 'inbox' | 'outbox'): Promise<object[]> => database.db.query(`select state, attempts from ${table} order by id`)
+const states = (table: 'inbox' | 'outbox'): Promise<object[]> =>
+  database.db.query(`select state, attempts from ${table} order by id`)
 
 test('a row has one open dead letter at most', async () => {
   const id = await parkedMessage('a')
@@ -79,17 +88,29 @@ describe('replay', () => {
     const results = await Promise.all(['jo', 'al', 'kim', 'lee'].map((actor) => replayDeadLetters(hub, {}, actor)))
     expect(results.reduce((sum, result) => sum + result.replayed, 0)).toBe(50)
     expect(await replayDeadLetters(hub, {}, 'jo')).toEqual({ matched: 0, replayed: 0 })
-    const [decided] = await database.db.query(`select count(*)::int as n, count(distinct decided_by)::int as by_one from dead_letters where state = 'replayed'`)
+    const [decided] = await database.db.query(
+      `select count(*)::int as n, count(distinct decided_by)::int as by_one from dead_letters where state = 'replayed'`,
+    )
     expect(decided).toMatchObject({ n: 50 })
   })
 
   test('obeys every part of its filter, and a dry run changes nothing', async () => {
     const [first] = await open(letter('inbox', await parkedMessage('a')))
-    await open(letter('outbox', await deadEffect('f-1'), 'vendor_timeout'), letter('outbox', await deadEffect('f-2'), 'poison'))
-    expect(await replayDeadLetters(hub, { connection: 'depot' }, 'jo', { dry_run: true })).toEqual({ matched: 2, replayed: 0 })
-    expect(await replayDeadLetters(hub, { since: new Date('2026-03-02T00:00:00Z') }, 'jo')).toMatchObject({ replayed: 0 })
+    await open(
+      letter('outbox', await deadEffect('f-1'), 'vendor_timeout'),
+      letter('outbox', await deadEffect('f-2'), 'poison'),
+    )
+    expect(await replayDeadLetters(hub, { connection: 'depot' }, 'jo', { dry_run: true })).toEqual({
+      matched: 2,
+      replayed: 0,
+    })
+    expect(await replayDeadLetters(hub, { since: new Date('2026-03-02T00:00:00Z') }, 'jo')).toMatchObject({
+      replayed: 0,
+    })
     expect(await replayDeadLetters(hub, { kind: 'order', code: 'poison' }, 'jo')).toMatchObject({ replayed: 0 })
-    expect(await replayDeadLetters(hub, { code: 'poison', kind: 'fulfillment.new' }, 'jo')).toMatchObject({ replayed: 1 })
+    expect(await replayDeadLetters(hub, { code: 'poison', kind: 'fulfillment.new' }, 'jo')).toMatchObject({
+      replayed: 1,
+    })
     expect(await replayDeadLetters(hub, { ids: [first!.id] }, 'jo')).toMatchObject({ replayed: 1 })
     expect(await states('outbox')).toEqual([
       { state: 'dead', attempts: 10 },

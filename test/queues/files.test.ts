@@ -10,7 +10,15 @@ import { HubError } from '../../src/core/errors.ts'
 import type { Hub } from '../../src/hub.ts'
 import { confirmFile, readFiles, rejectFile, type FilesResult } from '../../src/queues/fileReader.ts'
 import { createTestDatabase, type TestDatabase } from '../kit/database.ts'
-import { rememberingQueues, seedConnections, testClock, testHub, type RememberingQueues, type TestClock, type TestConnection } from '../kit/testHub.ts'
+import {
+  rememberingQueues,
+  seedConnections,
+  testClock,
+  testHub,
+  type RememberingQueues,
+  type TestClock,
+  type TestConnection,
+} from '../kit/testHub.ts'
 
 /** `stock_<sequence>.txt`: a line per SKU (`SKU quantity`), then `END <lines>`. `part_…` names only what changed. */
 const depot = defineConnector({
@@ -31,16 +39,33 @@ const depot = defineConnector({
       const [, type = '', sequence = ''] = /^(stock|part)_(\d+)/.exec(name) ?? []
       const lines = bytes.toString().trimEnd().split('\n')
       const [, total] = /^END (\d+)$/.exec(lines.pop() ?? '') ?? []
-      if (total === undefined) throw new HubError('file_invalid', 'the last line is not END', { path: `line ${lines.length + 1}` })
+      if (total === undefined)
+        throw new HubError('file_invalid', 'the last line is not END', { path: `line ${lines.length + 1}` })
       if (Number(total) !== lines.length) {
-        throw new HubError('control_total_mismatch', `END says ${total} lines, there are ${lines.length}`, { path: `line ${lines.length + 1}` })
+        throw new HubError('control_total_mismatch', `END says ${total} lines, there are ${lines.length}`, {
+          path: `line ${lines.length + 1}`,
+        })
       }
       const rows = lines.map((line, index): FileRow => {
         const [sku = '', quantity = ''] = line.split(' ')
-        const row = { row: index + 1, topic: 'stock', dedupe_key: `${type}:${sequence}:${index + 1}`, payload: { sku, quantity } }
-        return /^\d+$/.test(quantity) ? row : { ...row, fault: { code: 'file_invalid', message: 'quantity is not a number', path: `row ${index + 1}` } }
+        const row = {
+          row: index + 1,
+          topic: 'stock',
+          dedupe_key: `${type}:${sequence}:${index + 1}`,
+          payload: { sku, quantity },
+        }
+        return /^\d+$/.test(quantity)
+          ? row
+          : { ...row, fault: { code: 'file_invalid', message: 'quantity is not a number', path: `row ${index + 1}` } }
       })
-      return { type, sequence, as_of: '2026-03-01T00:00:00.000Z', scope: type === 'stock' ? 'full' : 'partial', rows, totals: { lines: rows.length } }
+      return {
+        type,
+        sequence,
+        as_of: '2026-03-01T00:00:00.000Z',
+        scope: type === 'stock' ? 'full' : 'partial',
+        rows,
+        totals: { lines: rows.length },
+      }
     },
     acknowledgement: (file, result) => ({
       name: `${file.type}_${file.sequence ?? ''}.ack`,
@@ -73,15 +98,19 @@ beforeEach(async () => {
 afterEach(() => rm(root, { recursive: true, force: true }))
 
 const reporter = { log: () => undefined, progress: () => undefined, signal: new AbortController().signal }
-const read = (pause = 20): Promise<FilesResult> => readFiles(hub, hub.connections.get('depot-1')!, reporter, { look_pause_ms: pause })
-const drop = (name: string, ...lines: string[]): Promise<void> => writeFile(join(root, 'in', name), [...lines, `END ${lines.length}`, ''].join('\n'))
+const read = (pause = 20): Promise<FilesResult> =>
+  readFiles(hub, hub.connections.get('depot-1')!, reporter, { look_pause_ms: pause })
+const drop = (name: string, ...lines: string[]): Promise<void> =>
+  writeFile(join(root, 'in', name), [...lines, `END ${lines.length}`, ''].join('\n'))
 const tree = async (folder: string): Promise<string[]> =>
   (await readdir(join(root, folder), { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1))
     .toSorted()
-const fileRows = (): Promise<object[]> => database.db.query('select name, state, rows, error_code from inbound_files order by id')
-const inboxStates = (): Promise<object[]> => database.db.query('select dedupe_key, state, file_row from inbox order by id')
+const fileRows = (): Promise<object[]> =>
+  database.db.query('select name, state, rows, error_code from inbound_files order by id')
+const inboxStates = (): Promise<object[]> =>
+  database.db.query('select dedupe_key, state, file_row from inbox order by id')
 const processed = (name: string): string => {
   const now = clock.now()
   return `done/${now.getUTCFullYear()}/${String(now.getUTCMonth() + 1).padStart(2, '0')}/${name}`
@@ -193,8 +222,14 @@ describe('a full file that has shrunk', () => {
     expect(both.find((one) => one.status === 'rejected')).toMatchObject({ reason: { code: 'conflict' } })
     expect(await inboxStates()).toHaveLength(16)
     expect(await readFile(join(root, 'ack/stock_2.ack'), 'utf8')).toBe('6 ')
-    expect(await database.db.query(`select actor from audit_log where action = 'file.confirm' and subject = $1`, [`file:${id}`])).toHaveLength(1)
-    expect(await database.db.query('select state, body from inbound_files where id = $1', [id])).toEqual([{ state: 'applied', body: null }])
+    expect(
+      await database.db.query(`select actor from audit_log where action = 'file.confirm' and subject = $1`, [
+        `file:${id}`,
+      ]),
+    ).toHaveLength(1)
+    expect(await database.db.query('select state, body from inbound_files where id = $1', [id])).toEqual([
+      { state: 'applied', body: null },
+    ])
     // The next one is measured by it.
     await drop('stock_3.txt', ...full(5))
     expect(await read()).toMatchObject({ read: 1 })

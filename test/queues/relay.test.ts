@@ -7,7 +7,14 @@ import { fullJitterMs } from '../../src/queues/backoff.ts'
 import { decideFault } from '../../src/queues/effectRows.ts'
 import { groupEffects, relayDue } from '../../src/queues/relay.ts'
 import { createTestDatabase, type TestDatabase } from '../kit/database.ts'
-import { rememberingQueues, seedConnections, testClock, testHub, type RememberingQueues, type TestClock } from '../kit/testHub.ts'
+import {
+  rememberingQueues,
+  seedConnections,
+  testClock,
+  testHub,
+  type RememberingQueues,
+  type TestClock,
+} from '../kit/testHub.ts'
 
 const depot = defineConnector({
   id: 'depot',
@@ -41,11 +48,22 @@ beforeEach(async () => {
   await database.db.query(`update connections set state = 'active'`)
 })
 
-const effect = (connection: string, key: string, more: { attempts?: number; batch_key?: string; due_in_ms?: number } = {}): Promise<unknown> =>
+const effect = (
+  connection: string,
+  key: string,
+  more: { attempts?: number; batch_key?: string; due_in_ms?: number } = {},
+): Promise<unknown> =>
   database.db.query(
     `insert into outbox (connection_id, kind, key, reference, attempts, batch_key, next_attempt_at, created_at)
      values ($1, 'fulfillment.new', $2, '{}', $3, $4, $5, $6)`,
-    [connection, key, more.attempts ?? 0, more.batch_key ?? null, new Date(clock.now().getTime() + (more.due_in_ms ?? -1)), clock.now()],
+    [
+      connection,
+      key,
+      more.attempts ?? 0,
+      more.batch_key ?? null,
+      new Date(clock.now().getTime() + (more.due_in_ms ?? -1)),
+      clock.now(),
+    ],
   )
 const states = (): Promise<{ key: string; state: string; batch_key: string | null }[]> =>
   database.db.query('select key, state, batch_key from outbox order by id')
@@ -62,8 +80,16 @@ test('due effects become one job for each group of the size that the connector t
   expect(queues.added.map(({ queue, name, data }) => ({ queue, name, data }))).toEqual(
     expect.arrayContaining([
       { queue: 'fulfillment', name: 'fulfillment.new', data: { connection_id: 'a', batch_key: rows[0]!.batch_key } },
-      { queue: 'fulfillment', name: 'fulfillment.new', data: { connection_id: 'a', batch_key: 'fulfillment.new:FO-4' } },
-      { queue: 'fulfillment', name: 'fulfillment.new', data: { connection_id: 'b', batch_key: 'fulfillment.new:FO-9' } },
+      {
+        queue: 'fulfillment',
+        name: 'fulfillment.new',
+        data: { connection_id: 'a', batch_key: 'fulfillment.new:FO-4' },
+      },
+      {
+        queue: 'fulfillment',
+        name: 'fulfillment.new',
+        data: { connection_id: 'b', batch_key: 'fulfillment.new:FO-9' },
+      },
     ]),
   )
   expect(await relayDue(hub)).toBe(0)
@@ -82,7 +108,9 @@ test('nothing leaves while the connection is paused or its breaker is open', asy
   await effect('a', 'one')
   await effect('b', 'two')
   await database.db.query(`update connections set state = 'paused' where id = 'a'`)
-  await database.db.query(`insert into breakers (connection_id, open_until, changed_at) values ('b', $1, $1)`, [new Date(clock.now().getTime() + 30_000)])
+  await database.db.query(`insert into breakers (connection_id, open_until, changed_at) values ('b', $1, $1)`, [
+    new Date(clock.now().getTime() + 30_000),
+  ])
   expect(await relayDue(hub)).toBe(0)
   clock.forward(31_000)
   expect(await relayDue(hub)).toBe(1)
@@ -103,7 +131,13 @@ test('a retry is left to its delayed job for a while, and goes under the name it
 })
 
 test('a group has the same name whenever it is built from the same rows', () => {
-  const due = ['b', 'a', 'c'].map((key, id) => ({ id, connection_id: 'x', kind: 'shipment.send' as const, key, batch_key: null }))
+  const due = ['b', 'a', 'c'].map((key, id) => ({
+    id,
+    connection_id: 'x',
+    kind: 'shipment.send' as const,
+    key,
+    batch_key: null,
+  }))
   const [first] = groupEffects(due, () => 10)
   const [second] = groupEffects(due.toReversed(), () => 10)
   expect(second!.batch_key).toBe(first!.batch_key)
@@ -113,8 +147,15 @@ test('a group has the same name whenever it is built from the same rows', () => 
 test('the fault code and the row decide what comes next', () => {
   const now = new Date('2026-03-01T00:00:00Z')
   const row = { kind: 'fulfillment.new' as const, attempts: 3, created_at: new Date('2026-02-28T23:00:00Z') }
-  const decide = (code: ConstructorParameters<typeof HubError>[0], more: Partial<typeof row> = {}, retry_after_ms?: number) =>
-    decideFault({ ...row, ...more }, new HubError(code, 'x', retry_after_ms === undefined ? {} : { retry_after_ms }), { now, chance: 0.5 })
+  const decide = (
+    code: ConstructorParameters<typeof HubError>[0],
+    more: Partial<typeof row> = {},
+    retry_after_ms?: number,
+  ) =>
+    decideFault({ ...row, ...more }, new HubError(code, 'x', retry_after_ms === undefined ? {} : { retry_after_ms }), {
+      now,
+      chance: 0.5,
+    })
   const inMs = (verdict: { at: Date }): number => verdict.at.getTime() - now.getTime()
   expect(decide('vendor_timeout')).toMatchObject({ dead: false, attempts: 3 })
   expect(inMs(decide('vendor_timeout'))).toBe(8_000)
@@ -124,7 +165,10 @@ test('the fault code and the row decide what comes next', () => {
   expect(decide('vendor_throttled', { attempts: 10 }, 30_000)).toMatchObject({ dead: false, attempts: 9 })
   expect(inMs(decide('vendor_throttled', {}, 30_000))).toBeGreaterThanOrEqual(30_000)
   expect(decide('circuit_open', { created_at: new Date('2026-02-27T00:00:00Z') }).dead).toBe(true)
-  expect(decide('vendor_auth', { created_at: new Date('2026-02-01T00:00:00Z') })).toMatchObject({ dead: false, attempts: 2 })
+  expect(decide('vendor_auth', { created_at: new Date('2026-02-01T00:00:00Z') })).toMatchObject({
+    dead: false,
+    attempts: 2,
+  })
 })
 
 test('backoff grows to its cap and is spread over all of it', () => {

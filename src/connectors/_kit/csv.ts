@@ -10,6 +10,8 @@ export interface CsvRecord {
 
 const DELIMITERS = [',', ';', '\t', '|'] as const
 const RECORD_BYTES_MAX = 1_000_000
+const LINE_FEED = 0x0a
+const CARRIAGE_RETURN = 0x0d
 
 /**
  * Bytes of a partner's file as text: UTF-8 with or without a byte order mark, UTF-16 with one, and Windows-1252 for what is not valid
@@ -39,21 +41,42 @@ export function sniffDelimiter(text: string): string {
 
 /** Every record of a CSV text with its line number. A syntax fault spoils the whole file: `file_invalid` with the line, never the cell. */
 export function readCsv(text: string, options: { delimiter?: string } = {}): CsvRecord[] {
+  const bytes = Buffer.from(text)
+  const lineAt = lineCounter(bytes)
   try {
-    const records = parse(text, {
+    const records = parse(bytes, {
       delimiter: options.delimiter ?? sniffDelimiter(text),
       record_delimiter: ['\r\n', '\n', '\r'],
       relax_column_count: true,
       skip_empty_lines: true,
       max_record_size: RECORD_BYTES_MAX,
       info: true,
-    }) as unknown as { record: string[]; info: { lines: number } }[]
-    return records.map(({ record, info }) => ({ line: info.lines, cells: record.map(restoreCell) }))
+    }) as unknown as { record: string[]; info: { bytes: number } }[]
+    return records.map(({ record, info }) => ({ line: lineAt(endOfRecord(bytes, info.bytes)), cells: record.map(restoreCell) }))
   } catch (thrown) {
     if (!(thrown instanceof CsvError)) throw thrown
-    // The library's message quotes the cell, which may be somebody's name; its code and line say enough.
-    const line = typeof thrown['lines'] === 'number' ? thrown['lines'] : 0
-    throw new HubError('file_invalid', `the file is not well-formed CSV (${thrown.code})`, { path: `line ${line}` })
+    // The library's message quotes the cell, which may be somebody's name; its code and position say enough.
+    const position = typeof thrown['bytes'] === 'number' ? thrown['bytes'] : 0
+    const path = `line ${lineCounter(bytes)(position + 1)}`
+    throw new HubError('file_invalid', `the file is not well-formed CSV (${thrown.code})`, { path })
+  }
+}
+
+/** The parser's position is behind the record's line end. */
+function endOfRecord(bytes: Buffer, position: number): number {
+  const beforeLineFeed = bytes[position - 1] === LINE_FEED ? position - 1 : position
+  return bytes[beforeLineFeed - 1] === CARRIAGE_RETURN ? beforeLineFeed - 1 : beforeLineFeed
+}
+
+/** The line on which a byte stands, for positions asked in rising order. The parser counts a CRLF inside quotes twice, an editor once. */
+function lineCounter(bytes: Buffer): (position: number) => number {
+  let line = 1
+  let at = 0
+  return (position) => {
+    for (; at < position && at < bytes.length; at += 1) {
+      if (bytes[at] === LINE_FEED || (bytes[at] === CARRIAGE_RETURN && bytes[at + 1] !== LINE_FEED)) line += 1
+    }
+    return line
   }
 }
 

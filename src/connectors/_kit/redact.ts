@@ -42,7 +42,7 @@ interface Walk {
  * any other text becomes `…`. An allow-list, because a list of what is personal is never complete. Bounded in depth and size.
  */
 export function redact(value: unknown): unknown {
-  return copy(value, { key: 'hidden', personal: false }, 0, { nodes: 0 })
+  return copy(value, { key: 'hidden', personal: false, secret: false }, 0, { nodes: 0 })
 }
 
 /** The path of a call without anything but plain segments: an e-mail address or a token in it becomes `…`. */
@@ -55,8 +55,11 @@ export function redactPath(path: string): string {
 }
 
 interface Place {
+  /** Whether a text here is kept; below `secret` not even a number is. */
   key: 'kept' | 'hidden' | 'secret'
+  /** Somewhere below a branch that describes a person, or below a key that is a secret itself. */
   personal: boolean
+  secret: boolean
 }
 
 function copy(value: unknown, place: Place, depth: number, walk: Walk): unknown {
@@ -91,12 +94,11 @@ function copyObject(value: object, place: Place, depth: number, walk: Walk): Rec
 function placeOf(key: string, above: Place): Place {
   const words = wordsOf(key)
   const last = words.at(-1) ?? ''
-  const secret = above.key === 'secret' || words.some((word) => HIDDEN_WORDS.has(word))
-  const isId = last === 'id' || last === 'ids' || last === 'gid'
+  const secret = above.secret || words.some((word) => HIDDEN_WORDS.has(word))
   const personal = above.personal || words.some((word) => PERSONAL_BRANCHES.has(word))
-  if (secret) return { key: 'secret', personal }
-  const kept = personal ? isId : KEPT_WORDS.has(last)
-  return { key: kept ? 'kept' : personal ? 'secret' : 'hidden', personal: personal && !isId }
+  const isId = last === 'id' || last === 'ids' || last === 'gid'
+  const kept = !secret && (isId || (!personal && KEPT_WORDS.has(last)))
+  return { key: kept ? 'kept' : secret || personal ? 'secret' : 'hidden', personal, secret }
 }
 
 /** `shippingAddress`, `shipping_address` and `Shipping-Address` are the same two words. */

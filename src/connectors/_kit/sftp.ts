@@ -217,7 +217,13 @@ async function posixRename(client: Client, from: string, to: string): Promise<bo
 }
 
 async function ensureFolder(client: Client, folder: string): Promise<void> {
-  if ((await client.exists(folder)) === false) await client.mkdir(folder, true)
+  if ((await client.exists(folder)) !== false) return
+  try {
+    await client.mkdir(folder, true)
+  } catch (thrown) {
+    // Another session may have made it in the meantime, which the server reports as a fault.
+    if (isLost(thrown) || (await client.exists(folder)) === false) throw thrown
+  }
 }
 
 async function withTimeout<T>(work: Promise<T>): Promise<T> {

@@ -17,7 +17,7 @@ export interface ListingAvailability extends AvailabilityExplained {
   connection_id: string
 }
 
-export interface LoadedAvailability {
+interface LoadedAvailability {
   listing_id: number
   connection_id: string
   input: AvailabilityInput
@@ -66,8 +66,8 @@ const LOAD = `
   group by t.listing_id, t.connection_id, a.unseen
   order by t.listing_id`
 
-/** The inputs of the sum, for callers that change one before it is explained. Listings without items are left out. */
-export async function loadAvailability(
+/** The inputs of the sum. Listings without items are left out. */
+async function loadAvailability(
   q: Queryable,
   ctx: Pick<CoreContext, 'policies'>,
   selection: ListingSelection,
@@ -88,7 +88,11 @@ export async function computeAvailability(
   selection: ListingSelection,
 ): Promise<ListingAvailability[]> {
   const loaded = await loadAvailability(q, ctx, selection)
-  return loaded.map(({ listing_id, connection_id, input }) => ({ listing_id, connection_id, ...explainAvailability(input) }))
+  return loaded.map(({ listing_id, connection_id, input }) => ({
+    listing_id,
+    connection_id,
+    ...explainAvailability(input),
+  }))
 }
 
 /** The policy of a connection, or `not_found`: rows of a connection that left the configuration are not computed by guesswork. */

@@ -65,7 +65,11 @@ export interface ClaimRequest {
  * Takes up to `limit` due listings of a connection for `lease_ms` and computes their numbers now, so that the newest value wins
  * however long a row has waited. A number that is proven already, with nothing sold since, is settled here without a call.
  */
-export async function claimDue(db: Db, ctx: Pick<CoreContext, 'now' | 'policies'>, request: ClaimRequest): Promise<ClaimedLine[]> {
+export async function claimDue(
+  db: Db,
+  ctx: Pick<CoreContext, 'now' | 'policies'>,
+  request: ClaimRequest,
+): Promise<ClaimedLine[]> {
   if (!policyOf(ctx, request.connection_id).availability.push) return []
   return inTransaction(db, async (tx) => {
     await giveUpUnseen(tx, request.connection_id, ctx.now)
@@ -124,7 +128,12 @@ export async function recordResults(
   await writeUpdates(tx, updates, ctx.now)
   const missing = claimed.filter((line) => !answers.has(line.listing_id))
   if (missing.length > 0) {
-    await releaseClaims(tx, ctx, missing, new HubError('vendor_response_invalid', 'the channel did not answer for this listing'))
+    await releaseClaims(
+      tx,
+      ctx,
+      missing,
+      new HubError('vendor_response_invalid', 'the channel did not answer for this listing'),
+    )
   }
   const count = (outcome: string): number => updates.filter((update) => update.outcome === outcome).length
   return { set: count('set'), stale: count('stale'), refused: count('refused'), missing: missing.length }
@@ -205,10 +214,17 @@ function claimLine(row: DueRow, quantity: number | undefined): ClaimedLine[] {
 
 function isProven(row: DueRow, quantity: number | undefined, now: Date): boolean {
   const fresh = row.proven_at !== null && now.getTime() - row.proven_at.getTime() < REASSERT_AFTER_MS
-  return fresh && row.state === 'ok' && row.sold_since_proof === 0 && row.unseen === 0 && row.proven_quantity === quantity
+  return (
+    fresh && row.state === 'ok' && row.sold_since_proof === 0 && row.unseen === 0 && row.proven_quantity === quantity
+  )
 }
 
-async function writeClaims(tx: Tx, claimed: readonly ClaimedLine[], settled: readonly DueRow[], until: Date): Promise<void> {
+async function writeClaims(
+  tx: Tx,
+  claimed: readonly ClaimedLine[],
+  settled: readonly DueRow[],
+  until: Date,
+): Promise<void> {
   await tx.query(
     `update availability a set claimed_until = $3, inflight_excess = c.excess
      from unnest($1::bigint[], $2::int[]) as c(listing_id, excess) where a.listing_id = c.listing_id`,
@@ -261,7 +277,10 @@ function unchanged(line: ClaimedLine, belief: LockedRow): RowUpdate {
   return {
     listing_id: line.listing_id,
     outcome: 'unchanged',
-    ...{ proven_quantity, sold_since_proof, unseen, attempts },
+    proven_quantity,
+    sold_since_proof,
+    unseen,
+    attempts,
     sent_seq: 0,
     proven: false,
     keeps_inflight: false,
@@ -280,22 +299,41 @@ function updateFor(line: ClaimedLine, belief: LockedRow, answer: AvailabilityRes
       return {
         ...same,
         ...beliefAfter(belief, line, answer),
-        ...{ outcome: 'set', sent_seq: line.dirty_seq, proven: true, state: 'ok', attempts: 0 },
+        outcome: 'set',
+        sent_seq: line.dirty_seq,
+        proven: true,
+        state: 'ok',
+        attempts: 0,
       }
     case 'stale':
       // A busy listing may lose the compare many times with nothing wrong, so a read answer is tried again at once.
       return answer.actual === null
-        ? { ...same, outcome: 'stale', state: 'unknown', attempts, next_attempt_at: later(now, pushBackoffMs(attempts)) }
+        ? {
+            ...same,
+            outcome: 'stale',
+            state: 'unknown',
+            attempts,
+            next_attempt_at: later(now, pushBackoffMs(attempts)),
+          }
         : {
             ...same,
-            ...beliefAfter(belief, line, { outcome: 'stale', actual: answer.actual }),
-            ...{ outcome: 'stale', proven: true, state: 'unknown', next_attempt_at: now },
+            ...beliefAfter(belief, line, {
+              outcome: 'stale',
+              actual: answer.actual,
+            }),
+            outcome: 'stale',
+            proven: true,
+            state: 'unknown',
+            next_attempt_at: now,
           }
     case 'refused':
       return {
         ...same,
-        ...{ outcome: 'refused', state: 'error', error_code: answer.code, error_detail: answer.detail, attempts },
-        // Given up: nothing is due until the number moves again, and the error stays to be seen.
+        outcome: 'refused',
+        state: 'error',
+        error_code: answer.code,
+        error_detail: answer.detail,
+        attempts,
         sent_seq: attempts >= PUSH_ATTEMPTS_MAX ? line.dirty_seq : 0,
         next_attempt_at: later(now, pushBackoffMs(attempts)),
       }

@@ -23,7 +23,9 @@ export async function applyAcknowledgement(tx: Tx, ctx: CoreContext, inbound: In
   if (work instanceof HubError) return { kind: 'parked', error: work }
   if (!ANSWERABLE.has(work.state)) return { kind: 'ignored', reason: 'superseded' }
   const verdict = effectiveVerdict(fact.document.verdict, work)
-  return verdict === 'accepted' ? accept(tx, ctx, inbound, work) : giveBack(tx, ctx, inbound, { work, verdict, answer: fact.document })
+  return verdict === 'accepted'
+    ? accept(tx, ctx, inbound, work)
+    : giveBack(tx, ctx, inbound, { work, verdict, answer: fact.document })
 }
 
 const effectiveVerdict = (verdict: Verdict, work: FulfillmentOrderRow): Verdict =>
@@ -90,5 +92,9 @@ async function note(
       [work.id, ctx.now, kind, reason],
     )
   }
-  await recordTimeline(tx, [{ order_id: work.order_id, kind, at: ctx.now, source, data: { number: work.number } }], ctx.now)
+  await recordTimeline(
+    tx,
+    [{ order_id: work.order_id, kind, at: ctx.now, source, data: { number: work.number } }],
+    ctx.now,
+  )
 }

@@ -64,23 +64,36 @@ export async function loadFulfillmentRequests(
     const action = kind === 'fulfillment.cancel' ? 'cancel' : 'new'
     const { order_number, location_code, shipping_method, lines } = row
     requests.push({
-      ...{ outbox_id: id, action, fulfillment_order: row.number, order_number, location_code, shipping_method, lines },
+      outbox_id: id,
+      action,
+      fulfillment_order: row.number,
+      order_number,
+      location_code,
+      shipping_method,
+      lines,
       placed_at: row.placed_at.toISOString(),
-      // Whom a called-back parcel was meant for is nobody's business any more.
       ship_to: action === 'new' ? await addressOf(q, ctx, row.person_id) : null,
     })
   }
   return requests
 }
 
-async function addressOf(q: Queryable, { vault }: Pick<CoreContext, 'vault'>, person_id: string | null): Promise<Address | null> {
+async function addressOf(
+  q: Queryable,
+  { vault }: Pick<CoreContext, 'vault'>,
+  person_id: string | null,
+): Promise<Address | null> {
   if (person_id === null) return null
   const person = await readPerson(q, vault, person_id)
   return person === 'erased' ? null : person.ship_to
 }
 
 /** Work that has reached its 3PL is scheduled until the 3PL takes it on; work that was answered meanwhile is left as it is. */
-export async function markFulfillmentSent(tx: Tx, ctx: Pick<CoreContext, 'now'>, effects: readonly EffectRef[]): Promise<void> {
+export async function markFulfillmentSent(
+  tx: Tx,
+  ctx: Pick<CoreContext, 'now'>,
+  effects: readonly EffectRef[],
+): Promise<void> {
   const rows = await tx.query<{ order_id: string; number: string; id: string }>(
     `update fulfillment_orders set state = 'SCHEDULED', changed_at = $2
      where id = any($1::uuid[]) and state = 'OPEN' returning id, order_id, number`,
@@ -88,7 +101,10 @@ export async function markFulfillmentSent(tx: Tx, ctx: Pick<CoreContext, 'now'>,
   )
   const sourceOf = new Map(effects.map((effect) => [effect.reference['fulfillment_order_id'], `outbox:${effect.id}`]))
   const facts = rows.map(({ id, order_id, number }) => ({
-    ...{ order_id, kind: 'fulfillment_order.sent', at: ctx.now, source: sourceOf.get(id) ?? `fulfillment_order:${number}` },
+    order_id,
+    kind: 'fulfillment_order.sent',
+    at: ctx.now,
+    source: sourceOf.get(id) ?? `fulfillment_order:${number}`,
     data: { number },
   }))
   await recordTimeline(tx, facts, ctx.now)
@@ -134,11 +150,16 @@ export async function loadShipmentNotices(
     const { order_id, id: shipment_id, shipped_at, ...rest } = shipment
     const shipmentIds = (sequence.get(order_id) ?? []).map((row) => row.id)
     const notice = noticeLines(lines.get(order_id) ?? [], shipmentIds, shipment_id)
-    return notice.lines.length === 0 ? [] : [{ outbox_id: id, shipment_id, ...rest, shipped_at: shipped_at.toISOString(), ...notice }]
+    return notice.lines.length === 0
+      ? []
+      : [{ outbox_id: id, shipment_id, ...rest, shipped_at: shipped_at.toISOString(), ...notice }]
   })
 }
 
-async function loadShippedLines(q: Queryable, order_ids: readonly string[]): Promise<(ShippedLine & { order_id: string })[]> {
+async function loadShippedLines(
+  q: Queryable,
+  order_ids: readonly string[],
+): Promise<(ShippedLine & { order_id: string })[]> {
   return q.query(
     `select l.order_id, l.external_id as line_external_id, l.channel_sku,
        case when l.requires_shipping then greatest(0, l.quantity - l.cancelled_quantity) else 0 end as wanted,

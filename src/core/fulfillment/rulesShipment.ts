@@ -99,7 +99,11 @@ export interface NoticeLines {
  * What a channel is told of one shipment: whole units of its own lines. A unit counts for the shipment that completes it, so the
  * shipments of an order add up to its units even when a kit leaves in several parcels.
  */
-export function noticeLines(lines: readonly ShippedLine[], shipment_ids: readonly string[], shipment_id: string): NoticeLines {
+export function noticeLines(
+  lines: readonly ShippedLine[],
+  shipment_ids: readonly string[],
+  shipment_id: string,
+): NoticeLines {
   const position = shipment_ids.indexOf(shipment_id)
   const before = new Set(shipment_ids.slice(0, position))
   const until = new Set(shipment_ids.slice(0, position + 1))

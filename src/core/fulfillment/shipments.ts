@@ -8,7 +8,14 @@ import { lockStock, moveStock, stockKey, type StockMove } from '../inventory/led
 import type { Shipment } from '../model/shipment.ts'
 import { refreshAxes } from '../orders/axes.ts'
 import { recordTimeline, type TimelineFact } from '../orders/timeline.ts'
-import { matchShipment, packedLines, type Consumption, type PackedLine, type PackedRow, type ShipmentMatch } from './rulesShipment.ts'
+import {
+  matchShipment,
+  packedLines,
+  type Consumption,
+  type PackedLine,
+  type PackedRow,
+  type ShipmentMatch,
+} from './rulesShipment.ts'
 
 export interface FulfillmentOrderRow {
   id: string
@@ -22,13 +29,17 @@ export interface FulfillmentOrderRow {
   lifecycle: string
 }
 
-export const fulfillmentOrderWakeKey = (number: string): string => `fulfillment_order:${number}`
+const fulfillmentOrderWakeKey = (number: string): string => `fulfillment_order:${number}`
 
 /**
  * Finds a fulfillment order by the number the 3PL knows it by and locks its order, then itself. A connection can only speak about work
  * of its own company; anything else is `unknown_fulfillment_order` and wakes when the work appears.
  */
-export async function lockFulfillmentOrder(tx: Tx, connection_id: string, number: string): Promise<FulfillmentOrderRow | HubError> {
+export async function lockFulfillmentOrder(
+  tx: Tx,
+  connection_id: string,
+  number: string,
+): Promise<FulfillmentOrderRow | HubError> {
   const found = await tx.query<{ order_id: string }>(
     `select f.order_id from fulfillment_orders f
      join orders o on o.id = f.order_id
@@ -67,7 +78,10 @@ export async function applyShipment(tx: Tx, ctx: CoreContext, inbound: InboundFa
   const shipment = fact.document
   const work = await lockFulfillmentOrder(tx, connection_id, shipment.fulfillment_order)
   if (work instanceof HubError) return { kind: 'parked', error: work }
-  const known = await tx.query('select 1 from shipments where connection_id = $1 and external_id = $2', [connection_id, shipment.external_id])
+  const known = await tx.query('select 1 from shipments where connection_id = $1 and external_id = $2', [
+    connection_id,
+    shipment.external_id,
+  ])
   if (known.length > 0) return { kind: 'ignored', reason: 'duplicate' }
   const matched = matchShipment(mergeable(shipment), await loadPacked(tx, work.id))
   if (matched.kind !== 'matched') return { kind: 'parked', error: mismatch(work.number, matched) }
@@ -78,7 +92,10 @@ export async function applyShipment(tx: Tx, ctx: CoreContext, inbound: InboundFa
   await consumeReservations(tx, consumed, ctx.now)
   const packed = packedLines(consumed)
   await insertShipment(tx, ctx, { id: shipmentId, connection_id, work, shipment, packed })
-  await raiseShippedQuantities(tx, packed.map((line) => line.order_line_id))
+  await raiseShippedQuantities(
+    tx,
+    packed.map((line) => line.order_line_id),
+  )
   const closed = await advanceWork(tx, work, ctx.now)
   await recordTimeline(tx, timelineOf(inbound, work, shipmentId, shipment, packed), ctx.now)
   await refreshAxes(tx, [work.order_id], ctx.now)
@@ -123,7 +140,11 @@ async function takeFromStock(tx: Tx, ctx: CoreContext, { work, consumed, inbound
   const { location_id } = work
   const units = new Map<number, number>()
   for (const { row, quantity } of consumed) units.set(row.item_id, (units.get(row.item_id) ?? 0) + quantity)
-  const stock = await lockStock(tx, [...units.keys()].map((item_id) => ({ item_id, location_id })), ctx.now)
+  const stock = await lockStock(
+    tx,
+    [...units.keys()].map((item_id) => ({ item_id, location_id })),
+    ctx.now,
+  )
   const recounted: number[] = []
   const moves = [...units].flatMap(([item_id, quantity]): StockMove[] => {
     const move = { item_id, location_id, quantity, source: inbound.source, occurred_at: shipped_at }
@@ -155,13 +176,28 @@ interface NewShipment {
   packed: readonly PackedLine[]
 }
 
-async function insertShipment(tx: Tx, ctx: CoreContext, { id, connection_id, work, shipment, packed }: NewShipment): Promise<void> {
+async function insertShipment(
+  tx: Tx,
+  ctx: CoreContext,
+  { id, connection_id, work, shipment, packed }: NewShipment,
+): Promise<void> {
   const { external_id, carrier, tracking_number, tracking_url, shipped_at } = shipment
   await tx.query(
     `insert into shipments (id, connection_id, external_id, fulfillment_order_id, order_id, carrier, tracking_number, tracking_url,
        shipped_at, recorded_at)
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-    [id, connection_id, external_id, work.id, work.order_id, carrier, tracking_number, tracking_url, shipped_at, ctx.now],
+    [
+      id,
+      connection_id,
+      external_id,
+      work.id,
+      work.order_id,
+      carrier,
+      tracking_number,
+      tracking_url,
+      shipped_at,
+      ctx.now,
+    ],
   )
   await tx.query(
     `insert into shipment_lines (shipment_id, order_line_id, item_id, quantity, lot)
@@ -207,8 +243,17 @@ function timelineOf(
   const at = new Date(shipment.shipped_at)
   const units = packed.reduce((sum, line) => sum + line.quantity, 0)
   const fact = (kind: string): TimelineFact => ({
-    ...{ order_id: work.order_id, kind, at, source: inbound.source },
-    data: { shipment_id, number: work.number, units, carrier: shipment.carrier, tracking_number: shipment.tracking_number },
+    order_id: work.order_id,
+    kind,
+    at,
+    source: inbound.source,
+    data: {
+      shipment_id,
+      number: work.number,
+      units,
+      carrier: shipment.carrier,
+      tracking_number: shipment.tracking_number,
+    },
   })
   const wasCalledBack = work.cancel_requested_at !== null || work.lifecycle === 'cancelled'
   return [fact('shipment.recorded'), ...(wasCalledBack ? [fact('shipment.after_cancel')] : [])]
@@ -220,7 +265,11 @@ async function tellChannel(tx: Tx, ctx: CoreContext, work: FulfillmentOrderRow, 
   if (work.lifecycle === 'cancelled' || ctx.policies.get(connection_id)?.takes_shipment_notices !== true) return
   const key = `shipment.send:${shipment_id}`
   const reference = { shipment_id }
-  await addEffects(tx, [{ connection_id, kind: 'shipment.send', key, reference, order_id: work.order_id, not_before: ctx.now }], ctx.now)
+  await addEffects(
+    tx,
+    [{ connection_id, kind: 'shipment.send', key, reference, order_id: work.order_id, not_before: ctx.now }],
+    ctx.now,
+  )
 }
 
 /**
@@ -245,8 +294,16 @@ export async function applyTrackingEvent(tx: Tx, ctx: CoreContext, inbound: Inbo
     [tracking_number, connection_id],
   )
   const facts = orders.map(({ order_id, shipment_id }) => ({
-    ...{ order_id, kind: 'shipment.tracked', at: new Date(at), source },
-    data: { shipment_id, tracking_number, status, code },
+    order_id,
+    kind: 'shipment.tracked',
+    at: new Date(at),
+    source,
+    data: {
+      shipment_id,
+      tracking_number,
+      status,
+      code,
+    },
   }))
   await recordTimeline(tx, facts, ctx.now)
   return { kind: 'applied', summary: `tracking ${status}` }

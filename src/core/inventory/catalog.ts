@@ -102,7 +102,9 @@ async function syncLocations(tx: Tx, { locations }: Catalog): Promise<string[]> 
      returning id`,
     [JSON.stringify(locations)],
   )
-  await tx.query(`update locations set active = false where active and not id = any($1::text[])`, [locations.map(({ id }) => id)])
+  await tx.query(`update locations set active = false where active and not id = any($1::text[])`, [
+    locations.map(({ id }) => id),
+  ])
   return put.map((row) => row.id)
 }
 
@@ -152,7 +154,13 @@ async function syncKits(tx: Tx, { kits }: Catalog): Promise<number[]> {
   const wanted = kits.flatMap(({ company_id, sku, components }) =>
     components.map((component) => ({ company_id, kit: sku, component: component.sku, quantity: component.quantity })),
   )
-  const found = await tx.query<{ kit: string; component: string; kit_id: number | null; component_id: number | null; quantity: number }>(
+  const found = await tx.query<{
+    kit: string
+    component: string
+    kit_id: number | null
+    component_id: number | null
+    quantity: number
+  }>(
     `select w.kit, w.component, k.id as kit_id, c.id as component_id, w.quantity
      from jsonb_to_recordset($1::jsonb) as w(company_id text, kit text, component text, quantity int)
      left join items k on k.company_id = w.company_id and k.sku = w.kit
@@ -161,7 +169,10 @@ async function syncKits(tx: Tx, { kits }: Catalog): Promise<number[]> {
   )
   const fault = found.find((row) => row.kit_id === null || row.component_id === null)
   if (fault !== undefined) {
-    throw new HubError('config_invalid', `the kit ${fault.kit} with ${fault.component} names an item that does not exist`)
+    throw new HubError(
+      'config_invalid',
+      `the kit ${fault.kit} with ${fault.component} names an item that does not exist`,
+    )
   }
   const changed = await tx.query<{ kit_item_id: number }>(
     `with wanted as (

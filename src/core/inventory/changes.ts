@@ -34,13 +34,15 @@ export async function applyStockChange(tx: Tx, ctx: CoreContext, inbound: Inboun
   const location_id = names.location(connection_id, location_code)
   if (location_id === undefined) return { kind: 'parked', error: unknownLocation(connection_id, location_code) }
   const item_id = names.item(connection_id, sku)
-  if (item_id === undefined) return { kind: 'parked', error: unknownSku(names.company(connection_id) ?? '', sku, '$.sku') }
+  if (item_id === undefined)
+    return { kind: 'parked', error: unknownSku(names.company(connection_id) ?? '', sku, '$.sku') }
   if (delta === 0) return { kind: 'ignored', reason: 'same' }
 
   const stock = await lockStock(tx, [{ item_id, location_id }], ctx.now)
   const row = stock.get(stockKey(item_id, location_id))
   const occurred_at = new Date(at)
-  if (row === undefined || (row.counted_as_of !== null && occurred_at <= row.counted_as_of)) return { kind: 'ignored', reason: 'superseded' }
+  if (row === undefined || (row.counted_as_of !== null && occurred_at <= row.counted_as_of))
+    return { kind: 'ignored', reason: 'superseded' }
   const { from, to } = direction(reason, delta)
   const wanted = Math.abs(delta)
   if (from === 'available') {

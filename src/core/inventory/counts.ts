@@ -7,12 +7,6 @@ import { resolveNames, unknownLocation, unknownSku, type Names } from './places.
 import { movesToTarget, targetOfCount, type Counted, type CountTarget } from './rulesCount.ts'
 import { shortenPromises } from './shorten.ts'
 
-/** Applies one count; see `applyCounts`. */
-export async function applyCount(tx: Tx, ctx: CoreContext, fact: InboundFact): Promise<FactOutcome> {
-  const [outcome] = await applyCounts(tx, ctx, [fact])
-  return outcome ?? { kind: 'ignored', reason: 'not_ours' }
-}
-
 interface CountedLine extends StockKey, Counted {
   /** Position of the fact it came with. */
   index: number
@@ -44,7 +38,9 @@ export async function applyCounts(tx: Tx, ctx: CoreContext, facts: readonly Inbo
 }
 
 async function readCounts(tx: Tx, facts: readonly InboundFact[]): Promise<Read[]> {
-  const counts = facts.flatMap(({ connection_id, fact }) => (fact.kind === 'stock_count' ? [{ connection_id, document: fact.document }] : []))
+  const counts = facts.flatMap(({ connection_id, fact }) =>
+    fact.kind === 'stock_count' ? [{ connection_id, document: fact.document }] : [],
+  )
   const names = await resolveNames(
     tx,
     counts.map(({ connection_id, document }) => ({
@@ -63,7 +59,8 @@ async function readCounts(tx: Tx, facts: readonly InboundFact[]): Promise<Read[]
 /** One SKU on several lines (by lot, by shelf) is counted together. */
 function readCount({ connection_id, source }: InboundFact, count: StockCount, index: number, names: Names): Read {
   const location_id = names.location(connection_id, count.location_code)
-  if (location_id === undefined) return { outcome: { kind: 'parked', error: unknownLocation(connection_id, count.location_code) } }
+  if (location_id === undefined)
+    return { outcome: { kind: 'parked', error: unknownLocation(connection_id, count.location_code) } }
   const lines = new Map<number, CountedLine>()
   for (const [at, { sku, on_hand, damaged, quality_control }] of count.lines.entries()) {
     const item_id = names.item(connection_id, sku)
@@ -73,7 +70,11 @@ function readCount({ connection_id, source }: InboundFact, count: StockCount, in
     }
     const same = lines.get(item_id)
     lines.set(item_id, {
-      ...{ index, item_id, location_id, source, as_of: new Date(count.as_of) },
+      index,
+      item_id,
+      location_id,
+      source,
+      as_of: new Date(count.as_of),
       on_hand: on_hand + (same?.on_hand ?? 0),
       damaged: damaged + (same?.damaged ?? 0),
       quality_control: quality_control + (same?.quality_control ?? 0),
@@ -107,8 +108,11 @@ async function applyLines(
     return row === undefined ? [] : [{ line, row, target: targetOfCount(row, line, after.get(key) ?? NOTHING) }]
   })
   const shortages = targets.map(({ line, target }) => ({
-    ...{ item_id: line.item_id, location_id: line.location_id, units: target.broken },
-    ...{ source: line.source, occurred_at: line.as_of },
+    item_id: line.item_id,
+    location_id: line.location_id,
+    units: target.broken,
+    source: line.source,
+    occurred_at: line.as_of,
   }))
   await shortenPromises(tx, ctx, shortages, stock)
   const moves = targets.flatMap(({ line, row, target }) => countMoves(line, row, target))
@@ -117,14 +121,25 @@ async function applyLines(
     `update stock s set counted_as_of = c.as_of
      from unnest($1::bigint[], $2::text[], $3::timestamptz[]) as c(item_id, location_id, as_of)
      where s.item_id = c.item_id and s.location_id = c.location_id`,
-    [lines.map((line) => line.item_id), lines.map((line) => line.location_id), lines.map((line) => line.as_of.toISOString())],
+    [
+      lines.map((line) => line.item_id),
+      lines.map((line) => line.location_id),
+      lines.map((line) => line.as_of.toISOString()),
+    ],
   )
   await allocateShortfalls(tx, ctx, [...new Set(moves.map((move) => move.item_id))])
 }
 
 function countMoves(line: CountedLine, row: StockRow, target: CountTarget): StockMove[] {
   const { item_id, location_id, source, as_of } = line
-  return movesToTarget(row, target).map((move) => ({ ...move, item_id, location_id, reason: 'count', source, occurred_at: as_of }))
+  return movesToTarget(row, target).map((move) => ({
+    ...move,
+    item_id,
+    location_id,
+    reason: 'count',
+    source,
+    occurred_at: as_of,
+  }))
 }
 
 const NOTHING: Counted = { on_hand: 0, damaged: 0, quality_control: 0 }
@@ -147,7 +162,11 @@ async function loadMovementsAfter(tx: Tx, lines: readonly CountedLine[]): Promis
            or l.to_state in ('outside', 'incoming', 'damaged', 'quality_control'))
      ) m on true
      group by c.item_id, c.location_id`,
-    [lines.map((line) => line.item_id), lines.map((line) => line.location_id), lines.map((line) => line.as_of.toISOString())],
+    [
+      lines.map((line) => line.item_id),
+      lines.map((line) => line.location_id),
+      lines.map((line) => line.as_of.toISOString()),
+    ],
   )
   return new Map(rows.map((row) => [stockKey(row.item_id, row.location_id), row]))
 }

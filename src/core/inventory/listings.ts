@@ -11,7 +11,8 @@ export interface ListingMapping {
   items: readonly { sku: string; quantity: number }[]
 }
 
-export const listingWakeKey = (connection_id: string, channel_sku: string): string => `listing:${connection_id}:${channel_sku}`
+export const listingWakeKey = (connection_id: string, channel_sku: string): string =>
+  `listing:${connection_id}:${channel_sku}`
 
 /**
  * Channels told what they offer. Listings are kept by (connection, channel SKU) and their external ids are merged, because a stock
@@ -55,7 +56,12 @@ export async function mapListings(tx: Tx, ctx: CoreContext, mappings: readonly L
     mappings.map(({ connection_id, channel_sku }) => ({ connection_id, channel_sku, title: null, external: {} })),
   )
   const wanted = mappings.flatMap(({ connection_id, channel_sku, items }) =>
-    items.map(({ sku, quantity }) => ({ listing_id: ids.get(listingWakeKey(connection_id, channel_sku)), connection_id, sku, quantity })),
+    items.map(({ sku, quantity }) => ({
+      listing_id: ids.get(listingWakeKey(connection_id, channel_sku)),
+      connection_id,
+      sku,
+      quantity,
+    })),
   )
   const items = await findItems(tx, wanted)
   const changed = await tx.query<{ listing_id: number }>(
@@ -75,7 +81,11 @@ export async function mapListings(tx: Tx, ctx: CoreContext, mappings: readonly L
      select listing_id from gone union select listing_id from put`,
     [JSON.stringify(wanted.map((row, index) => ({ ...row, item_id: items[index] })))],
   )
-  await makeDue(tx, changed.map((row) => row.listing_id), ctx.now)
+  await makeDue(
+    tx,
+    changed.map((row) => row.listing_id),
+    ctx.now,
+  )
   await wakeListings(tx, [...ids.values()], ctx.now)
 }
 
@@ -85,7 +95,9 @@ export async function mapListings(tx: Tx, ctx: CoreContext, mappings: readonly L
  */
 export async function linkListings(tx: Tx, ctx: CoreContext, listing_ids: readonly number[]): Promise<Set<number>> {
   if (listing_ids.length === 0) return new Set()
-  const bySku = [...ctx.policies.values()].filter((policy) => policy.listings === 'by_sku').map((policy) => policy.connection_id)
+  const bySku = [...ctx.policies.values()]
+    .filter((policy) => policy.listings === 'by_sku')
+    .map((policy) => policy.connection_id)
   const fresh = await tx.query<{ listing_id: number }>(
     `insert into listing_items (listing_id, item_id, quantity)
      select l.id, i.id, 1
@@ -105,7 +117,11 @@ export async function linkListings(tx: Tx, ctx: CoreContext, listing_ids: readon
      on conflict (listing_id) do nothing`,
     [listing_ids, ctx.now],
   )
-  await makeDue(tx, fresh.map((row) => row.listing_id), ctx.now)
+  await makeDue(
+    tx,
+    fresh.map((row) => row.listing_id),
+    ctx.now,
+  )
   return wakeListings(tx, listing_ids, ctx.now)
 }
 
@@ -115,7 +131,12 @@ async function upsertListings(
   listings: readonly (Pick<Listing, 'channel_sku' | 'title' | 'external'> & { connection_id: string })[],
 ): Promise<Map<string, number>> {
   if (listings.length === 0) return new Map()
-  const rows = listings.map(({ connection_id, channel_sku, title, external }) => ({ connection_id, channel_sku, title, external }))
+  const rows = listings.map(({ connection_id, channel_sku, title, external }) => ({
+    connection_id,
+    channel_sku,
+    title,
+    external,
+  }))
   const wanted = JSON.stringify(rows)
   await tx.query(
     `insert into listings (connection_id, channel_sku, title, external)
@@ -150,7 +171,8 @@ async function findItems(tx: Tx, wanted: readonly { connection_id: string; sku: 
   const known = new Map(rows.map((row) => [listingWakeKey(row.connection_id, row.sku), row.id]))
   return wanted.map(({ connection_id, sku }) => {
     const id = known.get(listingWakeKey(connection_id, sku))
-    if (id === undefined) throw new HubError('unknown_sku', `no item has the SKU ${sku} in the company of ${connection_id}`)
+    if (id === undefined)
+      throw new HubError('unknown_sku', `no item has the SKU ${sku} in the company of ${connection_id}`)
     return id
   })
 }
@@ -174,6 +196,10 @@ async function wakeListings(tx: Tx, listing_ids: readonly number[], now: Date): 
      where l.id = any($1::bigint[]) and exists (select 1 from listing_items li where li.listing_id = l.id)`,
     [listing_ids],
   )
-  await wakeParked(tx, rows.map((row) => listingWakeKey(row.connection_id, row.channel_sku)), now)
+  await wakeParked(
+    tx,
+    rows.map((row) => listingWakeKey(row.connection_id, row.channel_sku)),
+    now,
+  )
   return new Set(rows.map((row) => row.id))
 }

@@ -64,5 +64,8 @@ export function unknownLocation(connection_id: string, code: string): HubError {
 }
 
 export function unknownSku(company_id: string, sku: string, path: string): HubError {
-  return new HubError('unknown_sku', `no item of ${company_id} has the SKU ${sku}`, { path, wake_key: itemWakeKey(company_id, sku) })
+  return new HubError('unknown_sku', `no item of ${company_id} has the SKU ${sku}`, {
+    path,
+    wake_key: itemWakeKey(company_id, sku),
+  })
 }

@@ -37,7 +37,13 @@ export function targetOfCount(row: StateUnits, counted: Counted, after: Counted)
   const sellable = onHand - damaged - quality_control
   const promised = row.reserved + row.committed
   const safety_stock = clamp(row.safety_stock, sellable - promised)
-  return { broken: Math.max(0, promised - sellable), damaged, quality_control, safety_stock, rest: sellable - safety_stock }
+  return {
+    broken: Math.max(0, promised - sellable),
+    damaged,
+    quality_control,
+    safety_stock,
+    rest: sellable - safety_stock,
+  }
 }
 
 /** The movements from `row` (after the broken promises were freed) to the target. States exchange units directly where they can. */

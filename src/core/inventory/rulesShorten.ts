@@ -33,7 +33,10 @@ export interface BrokenPromise<S extends Shortage> {
  * first, the youngest first. Whole units of the order line are taken, because half a kit or half a multipack serves nobody; so up to
  * `per_unit - 1` units more than the shortage may become free.
  */
-export function choosePromisesToBreak<S extends Shortage>(rows: readonly PromisedRow[], shortages: readonly S[]): BrokenPromise<S>[] {
+export function choosePromisesToBreak<S extends Shortage>(
+  rows: readonly PromisedRow[],
+  shortages: readonly S[],
+): BrokenPromise<S>[] {
   return shortages.flatMap((shortage) => {
     const own = rows.filter((row) => row.item_id === shortage.item_id && row.location_id === shortage.location_id)
     const broken: BrokenPromise<S>[] = []

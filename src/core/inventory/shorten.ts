@@ -103,7 +103,9 @@ async function writeShortfalls(tx: Tx, broken: readonly Broken[], now: Date): Pr
 
 /** Work that has not left and has lost all it had to pack. */
 async function emptyWork(tx: Tx, work: ReadonlyMap<string, Work>, broken: readonly Broken[]): Promise<Work[]> {
-  const touched = [...new Set(broken.flatMap(({ row }) => row.fulfillment_order_id ?? []))].filter((id) => work.get(id)?.state === 'open')
+  const touched = [...new Set(broken.flatMap(({ row }) => row.fulfillment_order_id ?? []))].filter(
+    (id) => work.get(id)?.state === 'open',
+  )
   if (touched.length === 0) return []
   const rows = await tx.query<{ id: string }>(
     `select f.id from unnest($1::uuid[]) as f(id)

@@ -62,7 +62,13 @@ export async function listOrders(q: Queryable, filter: OrderFilter): Promise<Pag
     params,
   )
   const page = pageOf(filter, KEYSET, rows)
-  return { rows: page.rows.map(({ sort_at: _, ...row }) => row), next_cursor: page.next_cursor }
+  return { rows: page.rows.map(withoutSort), next_cursor: page.next_cursor }
+}
+
+function withoutSort(row: Keyed): OrderRow {
+  const { sort_at, ...order } = row
+  void sort_at
+  return order
 }
 
 export interface OrderShown extends OrderRow {

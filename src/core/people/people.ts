@@ -56,13 +56,15 @@ export async function keepPeople(tx: Tx, ctx: CoreContext, people: readonly Pers
     const subject = subjects.get(subjectKey(person))
     if (subject === undefined) throw new HubError('invariant_broken', 'a subject of a person is missing')
     const text = ctx.vault.sealWith(subject.wrapped_key, person.plain, personAad(person.person_id, subject.subject_id))
-    return { id: person.person_id, subject_id: subject.subject_id, sealed: text, digest: person.digest }
+    return { id: person.person_id, subject_id: subject.subject_id, digest: person.digest, text, bytes: text.length }
   })
+  // The sealed texts travel as one binary value that the server cuts up: an array of bytea would go as hex, at twice the size.
   await tx.query(
     `insert into people (id, subject_id, sealed, digest, created_at)
-     select n.*, $5 from unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[]) as n
+     select n.id, n.subject_id, substring($5::bytea from (sum(n.bytes) over (order by n.place))::int - n.bytes + 1 for n.bytes), n.digest, $6
+     from unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::int[]) with ordinality as n(id, subject_id, digest, bytes, place)
      on conflict (id) do update set subject_id = excluded.subject_id, sealed = excluded.sealed, digest = excluded.digest`,
-    [...columns(sealed, ['id', 'subject_id', 'sealed', 'digest']), ctx.now],
+    [...columns(sealed, ['id', 'subject_id', 'digest', 'bytes']), Buffer.concat(sealed.map(({ text }) => text)), ctx.now],
   )
   for (const person of fresh) ids.set(person.key, person.person_id)
   return ids
@@ -99,7 +101,7 @@ export function lookupsOf(
 
 function prepare(ctx: CoreContext, person: PersonOfOrder): Prepared {
   const { buyer, ship_to, bill_to, connection_id } = person
-  const plain = Buffer.from(JSON.stringify({ buyer, ship_to, bill_to }), 'utf8')
+  const text = JSON.stringify({ buyer, ship_to, bill_to })
   const email = buyer?.email === null || buyer === null ? null : emailLookup(ctx.vault, connection_id, buyer.email)
   const lookup =
     buyer !== null && buyer.external_id !== null
@@ -112,8 +114,8 @@ function prepare(ctx: CoreContext, person: PersonOfOrder): Prepared {
     lookup,
     lookup_hex: lookup.toString('hex'),
     email_lookup: email === null || email.equals(lookup) ? null : email,
-    digest: ctx.vault.lookup(`person:${plain.toString('base64')}`),
-    plain,
+    digest: ctx.vault.lookup(`person:${text}`),
+    plain: Buffer.from(text, 'utf8'),
   }
 }
 

@@ -58,9 +58,20 @@ async function putSettlement(
                          excluded.net_minor, excluded.created_at, excluded.arrival_at, excluded.bank_reference)
      returning id`,
     [
-      ...[ctx.newId(), connection_id, external_id, status, currency, payout_minor],
-      ...[totals.gross_minor, totals.fee_minor, totals.net_minor, totals.difference_minor],
-      ...[created_at, arrival_at, bank_reference, ctx.now],
+      ctx.newId(),
+      connection_id,
+      external_id,
+      status,
+      currency,
+      payout_minor,
+      totals.gross_minor,
+      totals.fee_minor,
+      totals.net_minor,
+      totals.difference_minor,
+      created_at,
+      arrival_at,
+      bank_reference,
+      ctx.now,
     ],
   )
   if (put !== undefined) return { id: put.id, changed: true }

@@ -80,7 +80,10 @@ export async function matchLines(q: Queryable, scope: { settlement_id: string | 
 }
 
 /** Looks again at every unmatched line, because the order or the payment may have come after the payout. */
-export async function matchUnmatched(db: Db, _ctx: Pick<CoreContext, 'now'>): Promise<{ matched: number; left: number }> {
+export async function matchUnmatched(
+  db: Db,
+  _ctx: Pick<CoreContext, 'now'>,
+): Promise<{ matched: number; left: number }> {
   let after = 0
   let matched = 0
   for (;;) {
@@ -89,7 +92,9 @@ export async function matchUnmatched(db: Db, _ctx: Pick<CoreContext, 'now'>): Pr
     if (turn.last === null || turn.looked < LINES_PER_TURN) break
     after = turn.last
   }
-  const [row] = await db.query<{ left: number }>(`select count(*)::int as left from settlement_lines where match_state = 'unmatched'`)
+  const [row] = await db.query<{ left: number }>(
+    `select count(*)::int as left from settlement_lines where match_state = 'unmatched'`,
+  )
   return { matched, left: row?.left ?? 0 }
 }
 

@@ -2,6 +2,7 @@ import { asHubError, HubError } from '../../core/errors.ts'
 import { readBody } from '../../db/inbox.ts'
 import { readSealed } from '../../db/readInbox.ts'
 import type { Hub } from '../../hub.ts'
+import { plainSettings } from '../../queues/drainBatch.ts'
 
 /** What a stored message means to the mapping as it is now. */
 export interface MessagePreview {
@@ -27,7 +28,7 @@ export async function previewMessage(hub: Hub, id: number): Promise<MessagePrevi
   const bytes = readBody(hub.vault, row)
   try {
     const payload: unknown = JSON.parse(bytes.toString('utf8'))
-    const { facts, warnings } = mapping.map(payload, { observed_at: row.observed_at.toISOString(), settings: connection.config.settings })
+    const { facts, warnings } = mapping.map(payload, { observed_at: row.observed_at.toISOString(), settings: plainSettings(connection) })
     return { ...nothing('mapped'), facts: facts.map((fact) => hidePersons(fact) as Record<string, unknown>), warnings }
   } catch (thrown) {
     const error = thrown instanceof SyntaxError ? new HubError('payload_invalid', 'not JSON', { path: '$' }) : asHubError(thrown)

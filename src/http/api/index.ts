@@ -30,7 +30,7 @@ Send an API key as \`Authorization: Bearer cdk_…\`. Lists are read page by pag
 Faults are RFC 9457 problems with a stable \`code\`. Amounts are integers in the currency's minor unit.`
 
 /** The OpenAPI document and its pages at `/docs`; has to come before the routes that it describes. */
-export async function registerDocs(app: App, _hub: Hub): Promise<void> {
+export async function registerDocs(app: App): Promise<void> {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -50,7 +50,7 @@ export async function registerApi(app: App, hub: Hub): Promise<void> {
   for (const schema of [PROBLEM_SCHEMA, ...NAMED.map((entry) => entry.schema)]) app.addSchema(schema)
   await app.register(
     (scope, _options, done) => {
-      for (const register of RESOURCES) register(scope as App, hub)
+      for (const register of RESOURCES) register(scope, hub)
       done()
     },
     { prefix: '/api/v1' },

@@ -26,7 +26,7 @@ export interface Named<R> {
 export function named<R extends object>(name: string, properties: { [K in keyof Required<R>]: TSchema }): Named<R> {
   const ref = { $ref: `${name}#` }
   return {
-    schema: { ...Type.Object(properties), $id: name } as TSchema & { $id: string },
+    schema: { ...Type.Object(properties), $id: name },
     ref: Type.Unsafe<R>(ref),
     page: Type.Unsafe<{ rows: R[]; next_cursor: string | null }>({
       type: 'object',

@@ -1,20 +1,19 @@
-import {
-  buildSchema,
-  execute,
-  getDirectiveValues,
-  GraphQLError,
-  parse,
-  validate,
-  type DocumentNode,
-  type GraphQLResolveInfo,
-} from 'graphql'
-import { createHash } from 'node:crypto'
+import { buildSchema, execute, GraphQLError, parse, validate, type DocumentNode } from 'graphql'
 import { decimalFromMinor } from '../../core/model/money.ts'
 import { customerNumber, type Face } from './payloads.ts'
 import { SDL } from './schema.ts'
-import {
-  financialStatus, linesTotal, taxIn, unitsOf, type Shop, type ShopEvent, type ShelfItem, type ShopFulfillment, type ShopLine, type ShopOrder, type ShopTransaction, type StockRow,
-} from './shop.ts' // prettier-ignore
+import { fulfill, setQuantities } from './writes.ts'
+import { financialStatus, linesTotal, secondOf, taxIn, unitsOf } from './shop.ts'
+import type {
+  ShelfItem,
+  Shop,
+  ShopEvent,
+  ShopFulfillment,
+  ShopLine,
+  ShopOrder,
+  ShopRefund,
+  ShopTransaction,
+} from './shop.ts'
 
 /** Shopify's side of the conversation: a real GraphQL server over the shop's memory. */
 export interface GraphContext {
@@ -32,8 +31,6 @@ export interface GraphRequest {
 }
 
 const schema = buildSchema(SDL)
-const idempotent = schema.getDirective('idempotent')
-const ROWS_MAX = 250
 
 // ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -67,35 +64,91 @@ function connection<T>(all: readonly T[], toNode: (item: T) => unknown) {
 
 const firstOf = <T>(all: readonly T[]) => ({ first = all.length }: Paging): T[] => all.slice(0, first) // prettier-ignore
 
-function orderNode(order: ShopOrder, { face }: GraphContext, location_id: string) {
-  const bag = (minor: number) => ({ shopMoney: { amount: decimalFromMinor(minor, face.currency) } })
-  const gross = linesTotal(order, (line) => line.ordered)
-  const taxes = order.lines.map((line) => taxIn(line.ordered * line.price_minor))
-  const [firstName = '', ...rest] = order.buyer.name.split(' ')
-  const number = customerNumber(order.buyer.email)
-  const lineNode = (line: ShopLine) => ({
+const bagOf = (face: Face) => (minor: number) => ({ shopMoney: { amount: decimalFromMinor(minor, face.currency) } })
+
+function lineNode(order: ShopOrder, line: ShopLine, face: Face) {
+  const bag = bagOf(face)
+  const units = unitsOf(order, line)
+  return {
     id: `gid://shopify/LineItem/${line.id}`,
     sku: line.sku,
     name: line.title,
     variant: null,
     quantity: line.ordered,
-    currentQuantity: unitsOf(order, line).current,
-    unfulfilledQuantity: unitsOf(order, line).toShip,
+    currentQuantity: units.current,
+    unfulfilledQuantity: units.toShip,
     requiresShipping: true,
     originalUnitPriceSet: bag(line.price_minor),
     discountAllocations: [],
     taxLines: [{ priceSet: bag(taxIn(line.ordered * line.price_minor)) }],
-  })
-  const lineOf = (id: string): ShopLine => order.lines.find((line) => line.id === id) ?? fail(`no line ${id}`)
-  const transactionNode = (transaction: ShopTransaction) => ({
+  }
+}
+
+function transactionNode(transaction: ShopTransaction, face: Face) {
+  return {
     id: `gid://shopify/OrderTransaction/${transaction.id}`,
     kind: transaction.kind.toUpperCase(),
     status: 'SUCCESS',
-    amountSet: bag(transaction.amount_minor),
+    amountSet: bagOf(face)(transaction.amount_minor),
     paymentId: transaction.payment_id,
     authorizationCode: transaction.payment_id,
-    processedAt: transaction.at,
-  })
+    processedAt: secondOf(transaction.at),
+  }
+}
+
+function refundNode(order: ShopOrder, refund: ShopRefund, face: Face) {
+  const bag = bagOf(face)
+  return {
+    id: `gid://shopify/Refund/${refund.id}`,
+    legacyResourceId: refund.id,
+    createdAt: secondOf(refund.at),
+    processedAt: secondOf(refund.at),
+    note: null,
+    refundLineItems: connection(refund.lines, ({ line_id, quantity, restock }) => {
+      const line = lineOf(order, line_id)
+      return {
+        quantity,
+        restockType: restock.toUpperCase(),
+        subtotalSet: bag(quantity * line.price_minor),
+        totalTaxSet: bag(taxIn(quantity * line.price_minor)),
+        lineItem: lineNode(order, line, face),
+      }
+    }),
+    transactions: connection(refund.transactions, (transaction) => transactionNode(transaction, face)),
+  }
+}
+
+function fulfillmentNode(order: ShopOrder, fulfillment: ShopFulfillment, face: Face) {
+  return {
+    id: `gid://shopify/Fulfillment/${fulfillment.id}`,
+    status: 'SUCCESS',
+    trackingInfo: firstOf([{ number: fulfillment.tracking_number }]),
+    fulfillmentLineItems: connection(fulfillment.lines, ({ line_id, quantity }) => ({
+      id: `gid://shopify/FulfillmentLineItem/${fulfillment.id}${line_id}`,
+      quantity,
+      lineItem: lineNode(order, lineOf(order, line_id), face),
+    })),
+  }
+}
+
+/** The order's work: one fulfillment order at the one location there is. */
+function workNode(order: ShopOrder, { face, location_id }: GraphContext) {
+  const left = (line: ShopLine): number => (order.cancelled_at === null ? unitsOf(order, line).toShip : 0)
+  return {
+    id: `gid://shopify/FulfillmentOrder/${order.id}`,
+    status: order.lines.some((line) => left(line) > 0) ? 'OPEN' : 'CLOSED',
+    assignedLocation: { location: { id: location_id } },
+    lineItems: connection(order.lines, (line) => ({
+      id: `gid://shopify/FulfillmentOrderLineItem/${line.id}`,
+      remainingQuantity: left(line),
+      lineItem: lineNode(order, line, face),
+    })),
+  }
+}
+
+function peopleOf(order: ShopOrder) {
+  const [firstName = '', ...rest] = order.buyer.name.split(' ')
+  const number = customerNumber(order.buyer.email)
   const address = {
     id: `gid://shopify/MailingAddress/${order.id}`,
     name: order.buyer.name,
@@ -104,7 +157,20 @@ function orderNode(order: ShopOrder, { face }: GraphContext, location_id: string
     zip: '10115',
     countryCodeV2: order.buyer.country,
   }
-  const open = order.cancelled_at === null && order.lines.some((line) => unitsOf(order, line).toShip > 0)
+  return {
+    email: order.buyer.email,
+    phone: null,
+    customer: { id: `gid://shopify/Customer/${number}`, legacyResourceId: number, firstName, lastName: rest.join(' ') },
+    billingAddress: address,
+    shippingAddress: address,
+  }
+}
+
+function orderNode(order: ShopOrder, context: GraphContext) {
+  const { face } = context
+  const bag = bagOf(face)
+  const gross = linesTotal(order, (line) => line.ordered)
+  const shipping = { title: 'Standard', originalPriceSet: bag(order.shipping_minor), discountAllocations: [] }
   return {
     __typename: 'Order',
     id: `gid://shopify/Order/${order.id}`,
@@ -115,73 +181,21 @@ function orderNode(order: ShopOrder, { face }: GraphContext, location_id: string
     updatedAt: order.updated_at,
     cancelledAt: order.cancelled_at,
     closedAt: null,
-    email: order.buyer.email,
-    phone: null,
     displayFinancialStatus: financialStatus(order).toUpperCase(),
     currencyCode: face.currency,
     taxesIncluded: true,
     test: false,
+    ...peopleOf(order),
     subtotalPriceSet: bag(gross),
     totalDiscountsSet: bag(0),
-    totalTaxSet: bag(taxes.reduce((total, tax) => total + tax, 0)),
+    totalTaxSet: bag(order.lines.reduce((total, line) => total + taxIn(line.ordered * line.price_minor), 0)),
     totalPriceSet: bag(gross + order.shipping_minor),
-    customer: { id: `gid://shopify/Customer/${number}`, legacyResourceId: number, firstName, lastName: rest.join(' ') },
-    billingAddress: address,
-    shippingAddress: address,
-    shippingLines: connection([order.shipping_minor], (price) => ({
-      title: 'Standard',
-      originalPriceSet: bag(price),
-      discountAllocations: [],
-    })),
-    lineItems: connection(order.lines, lineNode),
-    transactions: firstOf(order.transactions.map(transactionNode)),
-    fulfillments: firstOf(
-      order.fulfillments.map((fulfillment) => fulfillmentNode(fulfillment, (id) => lineNode(lineOf(id)))),
-    ),
-    fulfillmentOrders: () => ({
-      nodes: [
-        {
-          id: `gid://shopify/FulfillmentOrder/${order.id}`,
-          status: open ? 'OPEN' : 'CLOSED',
-          assignedLocation: { location: { id: location_id } },
-          lineItems: connection(order.lines, (line) => ({
-            id: `gid://shopify/FulfillmentOrderLineItem/${line.id}`,
-            remainingQuantity: order.cancelled_at === null ? unitsOf(order, line).toShip : 0,
-            lineItem: lineNode(line),
-          })),
-        },
-      ],
-    }),
-    refunds: firstOf(
-      order.refunds.map((refund) => ({
-        id: `gid://shopify/Refund/${refund.id}`,
-        legacyResourceId: refund.id,
-        createdAt: refund.at,
-        processedAt: refund.at,
-        note: null,
-        refundLineItems: connection(refund.lines, ({ line_id, quantity, restock }) => ({
-          quantity,
-          restockType: restock.toUpperCase(),
-          subtotalSet: bag(quantity * lineOf(line_id).price_minor),
-          totalTaxSet: bag(taxIn(quantity * lineOf(line_id).price_minor)),
-          lineItem: lineNode(lineOf(line_id)),
-        })),
-        transactions: connection(refund.transactions, transactionNode),
-      })),
-    ),
-  }
-}
-
-function fulfillmentNode(fulfillment: ShopFulfillment, lineNode: (line_id: string) => unknown) {
-  return {
-    id: `gid://shopify/Fulfillment/${fulfillment.id}`,
-    status: 'SUCCESS',
-    trackingInfo: firstOf([{ number: fulfillment.tracking_number }]),
-    fulfillmentLineItems: connection(fulfillment.lines, ({ line_id, quantity }) => ({
-      id: `gid://shopify/FulfillmentLineItem/${fulfillment.id}${line_id}`,
-      quantity,
-      lineItem: lineNode(line_id),
-    })),
+    shippingLines: connection([shipping], (line) => line),
+    lineItems: connection(order.lines, (line) => lineNode(order, line, face)),
+    transactions: firstOf(order.transactions.map((transaction) => transactionNode(transaction, face))),
+    fulfillments: firstOf(order.fulfillments.map((fulfillment) => fulfillmentNode(order, fulfillment, face))),
+    fulfillmentOrders: () => ({ nodes: [workNode(order, context)] }),
+    refunds: firstOf(order.refunds.map((refund) => refundNode(order, refund, face))),
   }
 }
 
@@ -209,6 +223,9 @@ const variantNode = (item: ShelfItem, context: GraphContext) => ({
   inventoryItem: itemNode(item, context),
 })
 
+const lineOf = (order: ShopOrder, id: string): ShopLine =>
+  order.lines.find((line) => line.id === id) ?? fail(`no line ${id}`)
+
 function fail(message: string): never {
   throw new GraphQLError(message, { extensions: { code: 'INTERNAL_SERVER_ERROR' } })
 }
@@ -222,94 +239,7 @@ function listOrders(args: Paging & { query?: string }, context: GraphContext) {
     .filter((order) => Date.parse(order.updated_at) >= Date.parse(since))
     .toSorted((a, b) => (orderKey(a) < orderKey(b) ? -1 : 1))
   const page = pageOf(all, orderKey, args)
-  return { pageInfo: page.pageInfo, nodes: page.items.map((order) => orderNode(order, context, context.location_id)) }
-}
-
-// ── writing ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-interface QuantitiesInput {
-  name: string
-  quantities: { inventoryItemId: string; locationId: string; quantity: number; changeFromQuantity?: number | null }[]
-}
-
-/** All rows or none, each only if the shelf still shows what the caller thinks it shows; one key, one outcome, for ever. */
-function setQuantities({ input }: { input: QuantitiesInput }, context: GraphContext, info: GraphQLResolveInfo) {
-  const field = info.fieldNodes[0]
-  const key = idempotent && field ? getDirectiveValues(idempotent, field, info.variableValues)?.['key'] : undefined
-  if (typeof key !== 'string' || key === '')
-    throw new GraphQLError('The @idempotent directive is required for this mutation')
-  if (input.quantities.length > ROWS_MAX)
-    throw new GraphQLError(`The input array size is greater than the maximum of ${ROWS_MAX}`)
-  if (input.quantities.some((row) => row.changeFromQuantity === undefined))
-    throw new GraphQLError('changeFromQuantity must be given')
-  const parameters = createHash('sha256').update(JSON.stringify(input)).digest('hex')
-  const before = context.shop.keys.get(key)
-  if (before !== undefined && before.parameters !== parameters) {
-    return {
-      userErrors: [
-        { code: 'IDEMPOTENCY_KEY_PARAMETER_MISMATCH', field: null, message: 'key used with other parameters' },
-      ],
-    }
-  }
-  if (before !== undefined) return before.answer
-  const items = new Map(
-    [...context.shop.shelf.values()].map((item) => [`gid://shopify/InventoryItem/${item.number}`, item]),
-  )
-  const faults = input.quantities.map((row) => rowFault(row, items.get(row.inventoryItemId), context))
-  const userErrors = faults.flatMap((code, index) =>
-    code === null ? [] : [{ code, field: ['input', 'quantities', String(index)], message: code.toLowerCase() }],
-  )
-  const rows = input.quantities.flatMap((row): StockRow[] => {
-    const sku = items.get(row.inventoryItemId)?.sku
-    return sku === undefined ? [] : [{ sku, quantity: row.quantity }]
-  })
-  const answer = { userErrors }
-  const at = context.now().toISOString()
-  context.commit({ type: 'stock_written', at, key, parameters, rows: userErrors.length === 0 ? rows : [], answer })
-  return answer
-}
-
-function rowFault(
-  row: QuantitiesInput['quantities'][number],
-  item: ShelfItem | undefined,
-  context: GraphContext,
-): string | null {
-  if (item === undefined) return 'INVALID_INVENTORY_ITEM'
-  if (row.locationId !== context.location_id) return 'INVALID_LOCATION'
-  if (row.quantity < 0) return 'INVALID_QUANTITY_NEGATIVE'
-  const stale = typeof row.changeFromQuantity === 'number' && row.changeFromQuantity !== item.available
-  return stale ? 'CHANGE_FROM_QUANTITY_STALE' : null
-}
-
-interface FulfillmentInput {
-  lineItemsByFulfillmentOrder: {
-    fulfillmentOrderId: string
-    fulfillmentOrderLineItems?: { id: string; quantity: number }[]
-  }[]
-  trackingInfo?: { company?: string; number?: string }
-}
-
-function fulfill({ fulfillment: input }: { fulfillment: FulfillmentInput }, context: GraphContext) {
-  const refuse = (message: string) => ({ fulfillment: null, userErrors: [{ field: ['fulfillment'], message }] })
-  const orders = input.lineItemsByFulfillmentOrder.map((part) =>
-    context.shop.orders.get(part.fulfillmentOrderId.split('/').at(-1) ?? ''),
-  )
-  const order = orders[0]
-  if (order === undefined || orders.some((other) => other !== order)) return refuse('Fulfillment order does not exist.')
-  if (order.cancelled_at !== null) return refuse('The fulfillment order is closed.')
-  const wanted = input.lineItemsByFulfillmentOrder.flatMap((part) => part.fulfillmentOrderLineItems ?? [])
-  const lines = wanted.map(({ id, quantity }) => ({ line_id: id.split('/').at(-1) ?? '', quantity }))
-  for (const { line_id, quantity } of lines) {
-    const line = order.lines.find((candidate) => candidate.id === line_id)
-    if (line === undefined || quantity < 1 || quantity > unitsOf(order, line).toShip) {
-      return refuse('Invalid fulfillment order line item quantity requested.')
-    }
-  }
-  const { number = null, company = null } = input.trackingInfo ?? {}
-  const at = context.now().toISOString()
-  const fulfillment = { id: context.newId(), at, tracking_number: number, tracking_company: company, lines }
-  context.commit({ type: 'fulfilled', at, order_id: order.id, fulfillment })
-  return { fulfillment: fulfillmentNode(fulfillment, () => null), userErrors: [] }
+  return { pageInfo: page.pageInfo, nodes: page.items.map((order) => orderNode(order, context)) }
 }
 
 // ── one request ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -318,7 +248,7 @@ const roots = {
   shop: (_: unknown, { face }: GraphContext) => ({ name: 'Crossdock sandbox', currencyCode: face.currency }),
   order: ({ id }: { id: string }, context: GraphContext) => {
     const order = context.shop.orders.get(id.split('/').at(-1) ?? '')
-    return order === undefined ? null : orderNode(order, context, context.location_id)
+    return order === undefined ? null : orderNode(order, context)
   },
   orders: listOrders,
   productVariants: (paging: Paging, context: GraphContext) =>

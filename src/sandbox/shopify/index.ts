@@ -4,13 +4,13 @@ import {
   openJournal,
   type Product,
   type SimulatorOptions,
-  type SoldOrder,
   type Storefront,
   type StorefrontLedger,
 } from '../simulator.ts'
 import { answerGraph, costOf, type GraphContext } from './graph.ts'
-import { messagesOf } from './payloads.ts'
-import { applyEvent, collected, newShop, secondOf, soldOrder, unitsOf, type ShopEvent, type ShopLine, type ShopOrder, type ShopRefund } from './shop.ts' // prettier-ignore
+import { messagesOf, type Face } from './payloads.ts'
+import { applyEvent, newShop, soldOrder, type ShelfItem, type Shop, type ShopEvent } from './shop.ts'
+import { verbsOf } from './verbs.ts'
 import { startSender, uuidOf, type Delivery } from './webhooks.ts'
 
 export interface ShopifySimulatorOptions extends SimulatorOptions {
@@ -29,7 +29,32 @@ type Entry = { event: ShopEvent; deliveries: Delivery[] } | { settled: string; e
 const API_VERSION = '2026-10'
 const STANDARD = { max: 2_000, per_second: 100, query_max: 1_000 }
 const BODY_BYTES_MAX = 1_000_000
-const SHIPPING_MINOR = 490
+
+/** The shop as the journal left it, and the messages that still have to get through. */
+function fold(entries: readonly Entry[]): { shop: Shop; unsettled: Map<string, Delivery> } {
+  const shop = newShop()
+  const unsettled = new Map<string, Delivery>()
+  for (const entry of entries) {
+    if ('settled' in entry) unsettled.delete(entry.settled)
+    else {
+      applyEvent(shop, entry.event)
+      for (const delivery of entry.deliveries) unsettled.set(delivery.webhook_id, delivery)
+    }
+  }
+  return { shop, unsettled }
+}
+
+/** The messages that an event sets off. Their ids are made from the number of events, so that no restart gives one out twice. */
+function deliveriesOf(event: ShopEvent, shop: Shop, connection_id: string, face: Face): Delivery[] {
+  const order_id = event.type === 'sold' ? event.order.id : 'order_id' in event ? event.order_id : ''
+  return messagesOf(event, shop.orders.get(order_id), face).map(({ topic, body }, index) => ({
+    webhook_id: uuidOf(`${connection_id}:${shop.events}:${index}`),
+    event_id: uuidOf(`${connection_id}:${shop.events}`),
+    topic,
+    triggered_at: event.at,
+    body: JSON.stringify(body),
+  }))
+}
 
 /** A Shopify shop on 127.0.0.1: its GraphQL Admin API, its webhooks, and its buyers' verbs. What it is told it keeps in its journal. */
 export async function startShopifySimulator(options: ShopifySimulatorOptions): Promise<Storefront> {
@@ -41,14 +66,8 @@ export async function startShopifySimulator(options: ShopifySimulatorOptions): P
   let { faults, webhook_url } = options
 
   const journal = openJournal<Entry>(options.journal_path)
-  const shop = newShop()
-  const unsettled = new Map<string, Delivery>()
+  const { shop, unsettled } = fold(journal.events())
   const stockWrites: StorefrontLedger['stock_writes'] = []
-  for (const entry of journal.events()) {
-    if ('settled' in entry) unsettled.delete(entry.settled)
-    else applyEvent(shop, entry.event)
-    if ('event' in entry) for (const delivery of entry.deliveries) unsettled.set(delivery.webhook_id, delivery)
-  }
 
   const sender = startSender({
     shop: domain,
@@ -62,19 +81,7 @@ export async function startShopifySimulator(options: ShopifySimulatorOptions): P
 
   const commit = (event: ShopEvent): void => {
     applyEvent(shop, event)
-    const order =
-      'order_id' in event
-        ? shop.orders.get(event.order_id)
-        : event.type === 'sold'
-          ? shop.orders.get(event.order.id)
-          : undefined
-    const deliveries = messagesOf(event, order, face).map(({ topic, body }, index) => ({
-      webhook_id: uuidOf(`${connection_id}:${shop.events}:${index}`),
-      event_id: uuidOf(`${connection_id}:${shop.events}`),
-      topic,
-      triggered_at: event.at,
-      body: JSON.stringify(body),
-    }))
+    const deliveries = deliveriesOf(event, shop, connection_id, face)
     journal.append({ event, deliveries })
     if (event.type === 'stock_written') {
       for (const { sku, quantity } of event.rows) stockWrites.push({ sku, quantity, at_ms: Date.parse(event.at) })
@@ -118,14 +125,8 @@ export async function startShopifySimulator(options: ShopifySimulatorOptions): P
       await new Promise<void>((resolve) => server.close(() => resolve()))
       journal.close()
     },
-    products: () =>
-      [...shop.shelf.values()].map(({ sku, title, price_minor, available }) => ({
-        sku,
-        title,
-        price_minor,
-        quantity: available,
-      })),
-    ...verbs(context),
+    products: () => [...shop.shelf.values()].map((item) => productOf(item)),
+    ...verbsOf(context),
     ledger: () => ({
       orders: [...shop.orders.values()].map((order) => soldOrder(order, currency)),
       shown: Object.fromEntries([...shop.shelf.values()].map((item) => [item.sku, item.available])),
@@ -134,125 +135,12 @@ export async function startShopifySimulator(options: ShopifySimulatorOptions): P
   }
 }
 
-// ── the buyers' and the merchant's side ───────────────────────────────────────────────────────────────────────────────────
-
-function verbs({
-  shop,
-  face,
-  now,
-  newId,
-  commit,
-}: GraphContext): Pick<Storefront, 'sell' | 'pay' | 'edit' | 'cancel' | 'refund'> {
-  const sale = (order: ShopOrder, payment_id: string | null, at: string) => {
-    const amount_minor = soldOrder(order, face.currency).total_minor
-    return { id: newId(), kind: 'sale' as const, amount_minor, payment_id, at }
-  }
-  const open = (external_id: string): ShopOrder | undefined => {
-    const order = shop.orders.get(external_id)
-    return order === undefined || order.cancelled_at !== null ? undefined : order
-  }
-  const give = (order: ShopOrder, lines: ShopRefund['lines'], amount_minor: number, at: string): ShopRefund => {
-    const paid = Math.min(amount_minor, collected(order))
-    const payment_id = order.transactions[0]?.payment_id ?? null
-    const transactions = paid > 0 ? [{ id: newId(), kind: 'refund' as const, amount_minor: paid, payment_id, at }] : []
-    return { id: newId(), at, lines, transactions }
-  }
-  return {
-    sell: ({ lines, buyer, paid, payment_id }): SoldOrder | undefined => {
-      const wanted = new Map<string, number>()
-      for (const { sku, quantity } of lines) wanted.set(sku, (wanted.get(sku) ?? 0) + quantity)
-      if (
-        wanted.size === 0 ||
-        [...wanted].some(([sku, units]) => units < 1 || units > (shop.shelf.get(sku)?.available ?? 0))
-      )
-        return undefined
-      const at = now().toISOString()
-      const order: ShopOrder = {
-        id: newId(),
-        name: `#${1_001 + shop.orders.size}`,
-        created_at: secondOf(at),
-        updated_at: secondOf(at),
-        cancelled_at: null,
-        buyer,
-        lines: [...wanted].map(([sku, ordered]): ShopLine => {
-          const item = shop.shelf.get(sku)
-          return {
-            id: newId(),
-            sku,
-            title: item?.title ?? sku,
-            price_minor: item?.price_minor ?? 0,
-            ordered,
-            removed: 0,
-          }
-        }),
-        shipping_minor: SHIPPING_MINOR,
-        transactions: [],
-        refunds: [],
-        fulfillments: [],
-      }
-      if (paid) order.transactions.push(sale(order, payment_id, at))
-      commit({ type: 'sold', at, order })
-      return soldOrder(order, face.currency)
-    },
-    pay: (external_id, payment_id) => {
-      const order = open(external_id)
-      if (order === undefined || order.transactions.length > 0) return
-      const at = now().toISOString()
-      commit({ type: 'paid', at, order_id: order.id, transaction: sale(order, payment_id, at) })
-    },
-    edit: (external_id, line_id, quantity) => {
-      const order = open(external_id)
-      const line = order?.lines.find((candidate) => candidate.id === line_id)
-      if (order === undefined || line === undefined) return false
-      const units = unitsOf(order, line)
-      const more = quantity - units.quantity
-      const fits =
-        more <= 0 ? quantity >= units.shipped + units.takenOff : more <= (shop.shelf.get(line.sku)?.available ?? 0)
-      if (more === 0 || !fits) return false
-      const next =
-        more > 0
-          ? { ordered: line.ordered + more, removed: line.removed }
-          : { ordered: line.ordered, removed: line.removed - more }
-      commit({ type: 'edited', at: now().toISOString(), order_id: order.id, line_id, ...next })
-      return true
-    },
-    cancel: (external_id) => {
-      const order = open(external_id)
-      if (order === undefined || order.fulfillments.length > 0) return false
-      const at = now().toISOString()
-      const rest = order.lines.map((line) => ({
-        line_id: line.id,
-        quantity: unitsOf(order, line).current,
-        restock: 'cancel' as const,
-        shipped: false,
-      }))
-      const refund = give(order, rest.filter((item) => item.quantity > 0), collected(order), at) // prettier-ignore
-      commit({ type: 'refunded', at, order_id: order.id, refund, cancels_order: true })
-      return true
-    },
-    refund: (external_id, line_id, quantity, restock) => {
-      const order = open(external_id)
-      const line = order?.lines.find((candidate) => candidate.id === line_id)
-      if (order === undefined || line === undefined || quantity < 1) return false
-      const units = unitsOf(order, line)
-      // Units that are kept are shipped ones first; the rest of them is taken off the work, like everything restocked.
-      const kept = restock === 'none' ? Math.min(quantity, units.current - units.toShip) : 0
-      if (quantity - kept > units.toShip) return false
-      const word = restock === 'none' ? 'no_restock' : 'cancel'
-      const parts = [{ quantity: kept, shipped: true }, { quantity: quantity - kept, shipped: false }].filter((part) => part.quantity > 0) // prettier-ignore
-      const at = now().toISOString()
-      const lines = parts.map((part) => ({ line_id, restock: word, ...part }) as const)
-      commit({
-        type: 'refunded',
-        at,
-        order_id: order.id,
-        refund: give(order, lines, quantity * line.price_minor, at),
-        cancels_order: false,
-      })
-      return true
-    },
-  }
-}
+const productOf = ({ sku, title, price_minor, available }: ShelfItem): Product => ({
+  sku,
+  title,
+  price_minor,
+  quantity: available,
+})
 
 // ── the network's side ────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -74,6 +74,7 @@ export function startSender(options: SenderOptions): Sender {
     const ok = !lost && url !== null && (await post(options, url, delivery))
     if (stopped) return
     if (ok && url !== null && options.random() < webhook_duplicate_share) await post(options, url, delivery)
+    if (stopped) return
     if (ok) settle(delivery, 'delivered')
     else if (attempt >= RETRIES_MAX) settle(delivery, 'given_up')
     else queue(delivery, attempt + 1, RETRY_MS * 2 ** attempt)

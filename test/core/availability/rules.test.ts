@@ -14,7 +14,11 @@ import {
 const stock = (location_id: string, on_hand: number, held: Partial<LocationStock> = {}): LocationStock => ({
   location_id,
   on_hand,
-  ...{ committed: 0, reserved: 0, damaged: 0, quality_control: 0, safety_stock: 0 },
+  committed: 0,
+  reserved: 0,
+  damaged: 0,
+  quality_control: 0,
+  safety_stock: 0,
   ...held,
 })
 
@@ -77,7 +81,13 @@ describe('explainAvailability', () => {
 
   it('gives terms that add up to the number, and never more than is free', () => {
     const amount = fc.integer({ min: 0, max: 40 })
-    const place = fc.record({ on_hand: amount, committed: amount, reserved: amount, damaged: amount, safety_stock: amount })
+    const place = fc.record({
+      on_hand: amount,
+      committed: amount,
+      reserved: amount,
+      damaged: amount,
+      safety_stock: amount,
+    })
     const part = fc.record({ per_unit: fc.integer({ min: 1, max: 5 }), places: fc.array(place, { maxLength: 3 }) })
     const rules = fc.record({
       share_percent: fc.integer({ min: 0, max: 100 }),
@@ -92,12 +102,13 @@ describe('explainAvailability', () => {
         const { terms, quantity } = explainAvailability(input(components, { rules: chosen, unseen }))
         const from = terms.findIndex(({ name }) => name === 'sellable_units')
         expect(terms.slice(from).reduce((sum, { value }) => sum + value, 0)).toBe(quantity)
-        for (const { sku, per_unit, locations } of components) {
+        for (const { per_unit, locations } of components) {
           const free = locations.reduce(
-            (sum, row) => sum + Math.max(0, row.on_hand - row.committed - row.reserved - row.damaged - row.safety_stock),
+            (sum, row) =>
+              sum + Math.max(0, row.on_hand - row.committed - row.reserved - row.damaged - row.safety_stock),
             0,
           )
-          expect(quantity * per_unit, sku).toBeLessThanOrEqual(free)
+          expect(quantity * per_unit).toBeLessThanOrEqual(free)
         }
       }),
     )
@@ -114,11 +125,15 @@ interface Call extends ClaimedBelief {
   answer: { outcome: 'set' } | { outcome: 'stale'; actual: number } | undefined
 }
 
-function play(stockAtStart: number, steps: readonly Step[], hold: (unseen: number) => number): { oversold: number; shown: number } {
+function play(
+  stockAtStart: number,
+  steps: readonly Step[],
+  hold: (unseen: number) => number,
+): { oversold: number; shown: number } {
   const channel = { shows: stockAtStart, sold: 0 }
   let belief: ChannelBelief = { proven_quantity: stockAtStart, sold_since_proof: 0, unseen: 0 }
   let seen = 0
-  let onTheWay: number[] = []
+  const onTheWay: number[] = []
   let call: Call | undefined
   let excess = 0
   let oversold = 0

@@ -1,0 +1,63 @@
+import { describe, expect, it, vi } from 'vitest'
+import { HubError, type ErrorCode } from '../../../src/core/errors.ts'
+import { createBreaker, createLimiter, openMs, type BreakerState } from '../../../src/connectors/_kit/limits.ts'
+
+const codeOf = (thrown: unknown): string => (thrown instanceof HubError ? thrown.code : 'none')
+
+describe('limiter', () => {
+  it('waits a short while and hands a long one back to the job', async () => {
+    const short = createLimiter({ connection_id: 'a', limit: { calls: 2, per_ms: 1000 }, store: { kind: 'memory' } })
+    const started = performance.now()
+    for (let i = 0; i < 3; i += 1) await short.take()
+    expect(performance.now() - started).toBeGreaterThan(500)
+    const long = createLimiter({ connection_id: 'b', limit: { calls: 1, per_ms: 60_000 }, store: { kind: 'memory' } })
+    await long.take()
+    const fault: unknown = await long.take().catch((thrown: unknown) => thrown)
+    expect(fault).toMatchObject({ code: 'vendor_throttled' })
+    expect((fault as HubError).retry_after_ms).toBeGreaterThan(50_000)
+  })
+})
+
+describe('breaker', () => {
+  const failing = (code: ErrorCode) => (): Promise<never> => Promise.reject(new HubError(code, 'x'))
+
+  it.each([
+    [1, 10_000],
+    [2, 20_000],
+    [3, 40_000],
+    [4, 60_000],
+    [50, 60_000],
+  ])('stays open the %i. time for %i ms', (times, ms) => {
+    expect(openMs(times)).toBe(ms)
+  })
+
+  it('opens after five faults, tries once, doubles its time, and closes on success', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: 1_000_000 })
+    try {
+      const states: BreakerState[] = []
+      const breaker = createBreaker({ connection_id: 'a', now: () => new Date(), mirror: (state) => void states.push(state) })
+      const fail = async (): Promise<string> => codeOf(await breaker.run(failing('vendor_unavailable')).catch((thrown: unknown) => thrown))
+      for (let i = 0; i < 5; i += 1) expect(await fail()).toBe('vendor_unavailable')
+      expect(await fail()).toBe('circuit_open')
+      expect(() => breaker.check()).toThrow(HubError)
+      vi.setSystemTime(1_010_001)
+      expect(await fail()).toBe('vendor_unavailable')
+      vi.setSystemTime(1_020_002)
+      expect(await fail()).toBe('circuit_open')
+      vi.setSystemTime(1_030_002)
+      expect(await breaker.run(() => Promise.resolve('ok'))).toBe('ok')
+      expect(states).toEqual([
+        { failures: 1, open_until: new Date(1_010_000) },
+        { failures: 2, open_until: new Date(1_030_001) },
+        { failures: 0, open_until: null },
+      ])
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  it.each(['vendor_rejected', 'vendor_throttled', 'vendor_auth', 'vendor_conflict', 'address_refused'] as const)('does not count %s', async (code) => {
+    const breaker = createBreaker({ connection_id: 'a', now: () => new Date(), mirror: () => undefined })
+    for (let i = 0; i < 20; i += 1) expect(codeOf(await breaker.run(failing(code)).catch((thrown: unknown) => thrown))).toBe(code)
+  })
+})

@@ -1,0 +1,172 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { CHECKS } from '../../../src/core/checks.ts'
+import { claimDue, recordResults } from '../../../src/core/availability/push.ts'
+import { verify } from '../../../src/core/verify.ts'
+import { inTransaction } from '../../../src/db/transaction.ts'
+import { countFact, createWorld, orderFact, shipmentFact, workOf, type World } from '../world.ts'
+
+let world: World
+
+/** A day in which something of everything has happened. */
+beforeAll(async () => {
+  world = await createWorld()
+  await world.apply('wms', countFact(world, 'N1', -1, { TEA: 30, MUG: 5 }))
+  await world.apply(
+    'shop',
+    orderFact(world, 'A', [{ sku: 'GIFT', quantity: 1 }], {
+      buyer: { external_id: 'u1', name: 'Ada', email: null, phone: null },
+    }),
+  )
+  await world.apply('shop', orderFact(world, 'B', [{ sku: 'TEA', quantity: 2 }]))
+  const [work] = await workOf(world, 'A')
+  await world.apply('wms', shipmentFact(world, 'S-A', work!.number, { TEA: 2, MUG: 1 }))
+  await world.apply('bank', {
+    kind: 'settlement',
+    document: {
+      external_id: 'po',
+      status: 'paid',
+      currency: 'EUR',
+      payout_minor: 970,
+      created_at: '2026-03-03T00:00:00Z',
+      arrival_at: null,
+      bank_reference: null,
+      lines: [
+        {
+          external_id: '1',
+          kind: 'sale',
+          vendor_type: 'charge',
+          at: '2026-03-03T00:00:00Z',
+          currency: 'EUR',
+          gross_minor: 1e3,
+          fee_minor: 30,
+          net_minor: 970,
+          references: {
+            order_external_id: 'A',
+            order_number: null,
+            payment_ids: [],
+          },
+        },
+      ],
+    },
+  })
+  const claimed = await claimDue(world.db, world.ctx, { connection_id: 'shop', limit: 10, lease_ms: 1_000 })
+  const results = claimed.map(({ listing_id }) => ({ listing_id, outcome: 'set' as const }))
+  await inTransaction(world.db, (tx) => recordResults(tx, world.ctx, claimed, results))
+  await world.db.query(`
+    insert into inbox (connection_id, source, topic, dedupe_key, body_sha256, observed_at, received_at, next_attempt_at, state, processed_at, cause_code)
+    values ('shop', 'webhook', 'order', 'a', '\\x00', now(), now(), now(), 'done', now(), null),
+           ('shop', 'webhook', 'order', 'b', '\\x00', now(), now(), now(), 'parked', null, 'unknown_sku'),
+           ('shop', 'webhook', 'order', 'c', '\\x00', now(), now(), now(), 'pending', null, null);
+    insert into dead_letters (connection_id, source, source_id, kind, code, detail, created_at)
+    select 'shop', 'inbox', id, 'order', 'unknown_sku', 'x', now() from inbox where state = 'parked'`)
+})
+afterAll(() => world.drop())
+
+/** One way (or more) to break each invariant, in a transaction that is undone. Constraints and triggers are switched off for it. */
+const SABOTAGE: Readonly<Record<string, readonly string[]>> = {
+  ledger_equals_counters: [
+    `update stock set available = available + 1 where ctid = (select min(ctid) from stock)`,
+    `delete from stock_ledger where id = (select max(id) from stock_ledger)`,
+    `delete from stock where on_hand > 0`,
+  ],
+  counters_not_negative: [
+    `alter table stock drop constraint stock_damaged_check; update stock set damaged = -1 where ctid = (select min(ctid) from stock)`,
+  ],
+  reservations_equal_counters: [
+    `update reservations set quantity = quantity + 1 where state = 'committed'`,
+    `update stock set reserved = reserved + 1 where ctid = (select min(ctid) from stock)`,
+  ],
+  reservations_have_an_order_line: [
+    `delete from order_lines where id = (select min(id) from order_lines)`,
+    `update reservations set order_id = (select max(id::text)::uuid from orders) where order_id <> (select max(id::text)::uuid from orders)`,
+  ],
+  live_reservations_have_an_open_order: [`update orders set lifecycle = 'cancelled' where external_id = 'B'`],
+  lines_hold_what_they_want: [`update order_lines set cancelled_quantity = 1 where channel_sku = 'TEA'`],
+  consumed_equals_shipped: [
+    `update shipment_lines set quantity = quantity + 1`,
+    `delete from shipment_lines`,
+    `update reservations set consumed_quantity = 0`,
+  ],
+  lines_count_whole_shipped_units: [`update order_lines set shipped_quantity = shipped_quantity + 1`],
+  inbox_is_final_due_or_parked: [
+    `update inbox set processed_at = null where state = 'done'`,
+    `update inbox set cause_code = null where state = 'parked'`,
+    `update inbox set next_attempt_at = next_attempt_at - interval '2 hours' where state = 'pending'`,
+  ],
+  outbox_is_final_due_or_leased: [
+    `update outbox set state = 'sending', lease_until = null`,
+    `update outbox set state = 'queued', lease_until = null`,
+    `update outbox set state = 'done', done_at = null`,
+    `update outbox set state = 'dead', error_code = 'vendor_rejected'`,
+    `insert into outbox (connection_id, kind, key, reference, state, next_attempt_at, created_at, done_at)
+     select connection_id, kind, key || ':later', reference, 'done', next_attempt_at, created_at, next_attempt_at + interval '2 hours' from outbox`,
+  ],
+  dead_letters_have_a_source: [
+    `update dead_letters set source_id = source_id + 1000`,
+    `update dead_letters set source = 'outbox', source_id = -1`,
+  ],
+  availability_is_proven_where_it_says_ok: [
+    `update availability set proven_quantity = null where state = 'ok'`,
+    `update availability set state = 'error', error_code = null`,
+    `update availability set sent_seq = dirty_seq + 1`,
+  ],
+  mapped_listings_are_pushed: [`delete from availability`],
+  settlement_lines_add_up: [
+    `alter table settlement_lines drop constraint settlement_lines_check; update settlement_lines set fee_minor = 31`,
+    `update settlement_lines set currency = 'USD'`,
+  ],
+  settlements_equal_their_lines: [
+    `update settlements set difference_minor = 1`,
+    `update settlements set payout_minor = payout_minor + 1`,
+    `update settlements set gross_minor = gross_minor + 1`,
+    `delete from settlement_lines`,
+  ],
+  settlement_matches_name_an_order: [
+    `update settlement_lines set order_id = null`,
+    `update settlement_lines set match_state = 'unmatched'`,
+    `update settlement_lines set payment_id = 77`,
+  ],
+  people_have_a_key_or_are_erased: [
+    `update people_keys set wrapped_key = null`,
+    `update people_keys set erased_at = now()`,
+    `delete from people_keys`,
+  ],
+}
+
+class Undo extends Error {}
+
+async function verifyAfter(sabotage: string) {
+  let seen: Awaited<ReturnType<typeof verify>> | undefined
+  await inTransaction(world.db, async (tx) => {
+    await tx.query(`set local session_replication_role = replica; ${sabotage}`)
+    seen = await verify(tx)
+    throw new Undo()
+  }).catch((thrown: unknown) => {
+    if (!(thrown instanceof Undo)) throw thrown
+  })
+  if (seen === undefined) throw new Error('verify did not run')
+  return seen
+}
+
+describe('verify', () => {
+  it('finds nothing wrong, and has looked at something in every check', async () => {
+    const { ok, checks } = await verify(world.db)
+    expect(checks.filter((check) => check.violations > 0 || check.checked === 0)).toEqual([])
+    expect(ok).toBe(true)
+  })
+
+  it('has a sabotage for every check', () => {
+    expect(Object.keys(SABOTAGE).sort()).toEqual(CHECKS.map((check) => check.name).sort())
+  })
+
+  it.each(Object.entries(SABOTAGE).flatMap(([name, ways]) => ways.map((sql) => [name, sql] as const)))(
+    '%s sees: %s',
+    async (name, sql) => {
+      const { ok, checks } = await verifyAfter(sql)
+      const check = checks.find((row) => row.name === name)
+      expect(ok).toBe(false)
+      expect(check?.violations).toBeGreaterThan(0)
+      expect(check?.examples?.[0]).toMatch(/\d/)
+    },
+  )
+})
