@@ -3,4 +3,7 @@ import { join } from 'node:path'
 import { openApiDocument } from '../src/http/openapi.ts'
 
 /** Writes docs/openapi.json; a test fails when it and the routes say different things. */
-writeFileSync(join(import.meta.dirname, '..', 'docs', 'openapi.json'), `${JSON.stringify(await openApiDocument(), null, 2)}\n`)
+writeFileSync(
+  join(import.meta.dirname, '..', 'docs', 'openapi.json'),
+  `${JSON.stringify(await openApiDocument(), null, 2)}\n`,
+)

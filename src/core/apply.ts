@@ -4,6 +4,7 @@ import { applyAcknowledgement } from './fulfillment/acknowledgements.ts'
 import { applyShipment, applyTrackingEvent } from './fulfillment/shipments.ts'
 import { applyStockChange } from './inventory/changes.ts'
 import { applyCounts } from './inventory/counts.ts'
+import { touchOnce } from './inventory/ledger.ts'
 import { applyListings } from './inventory/listings.ts'
 import type { FactKind } from './model/fact.ts'
 import { applyCancellation } from './orders/applyCancellation.ts'
@@ -34,9 +35,11 @@ const STEPS: readonly { kind: Exclude<FactKind, 'signal'>; apply: ApplyAll }[] =
   { kind: 'privacy', apply: oneByOne(applyPrivacy) },
 ]
 
-/** Kinds that look for an order and may not find it, and those that bring one. */
+/** Kinds that look for an order and may not find it. */
 const SEEKERS: ReadonlySet<FactKind> = new Set(['payment', 'refund'])
-const BRINGERS: ReadonlySet<FactKind> = new Set(['order', 'cancellation'])
+/** Kinds that lock nothing others wait for, and those that lock once for a whole batch. */
+const LOCKS_NOTHING: ReadonlySet<FactKind> = new Set(['listing', 'tracking_event', 'settlement', 'privacy', 'signal'])
+const LOCKS_ONCE: ReadonlySet<FactKind> = new Set(['order', 'stock_count'])
 
 /**
  * Applies a batch of facts in one transaction. Expected endings are in the outcomes, parallel to the facts: a fact that is parked has
@@ -44,7 +47,17 @@ const BRINGERS: ReadonlySet<FactKind> = new Set(['order', 'cancellation'])
  * the commit.
  */
 export async function applyFacts(tx: Tx, ctx: CoreContext, facts: readonly InboundFact[]): Promise<ApplyResult> {
-  await agreeOnOrders(tx, ctx, facts)
+  await takeTurn(tx, ctx, facts)
+  const outcomes = await touchOnce(tx, ctx.now, () => applySteps(tx, ctx, facts))
+  const signals = facts.flatMap(({ connection_id, fact }, index) => {
+    if (fact.kind !== 'signal') return []
+    outcomes[index] = { kind: 'applied', summary: `pull ${fact.document.stream}` }
+    return [{ connection_id, signal: fact.document }]
+  })
+  return { outcomes, signals }
+}
+
+async function applySteps(tx: Tx, ctx: CoreContext, facts: readonly InboundFact[]): Promise<Outcomes> {
   const outcomes: Outcomes = []
   const positions = Map.groupBy(facts.keys(), (index) => facts[index]?.fact.kind)
   for (const { kind, apply } of STEPS) {
@@ -57,24 +70,23 @@ export async function applyFacts(tx: Tx, ctx: CoreContext, facts: readonly Inbou
     )
     for (const [place, index] of own.entries()) outcomes[index] = results[place] ?? { kind: 'ignored', reason: 'not_ours' }
   }
-  const signals = facts.flatMap(({ connection_id, fact }, index) => {
-    if (fact.kind !== 'signal') return []
-    outcomes[index] = { kind: 'applied', summary: `pull ${fact.document.stream}` }
-    return [{ connection_id, signal: fact.document }]
-  })
-  return { outcomes, signals }
+  return outcomes
 }
 
 /**
- * A payment that finds no order and the order that finds no payment must not pass each other unseen in two open transactions. Whoever
- * seeks waits until those who bring have committed; those who bring do not wait for each other.
+ * Batches of orders, and single facts, take their locks in one global order (orders, then stock, then availability) and run side by
+ * side. A batch that goes through that order more than once has the company to itself, or else two of them could deadlock; and so
+ * has one that looks for orders: a payment that finds no order, and the order that finds no payment, must not pass each other
+ * unseen in two open transactions.
  */
-async function agreeOnOrders(tx: Tx, ctx: CoreContext, facts: readonly InboundFact[]): Promise<void> {
-  const seeks = facts.some(({ fact }) => SEEKERS.has(fact.kind))
-  if (!seeks && !facts.some(({ fact }) => BRINGERS.has(fact.kind))) return
+async function takeTurn(tx: Tx, ctx: CoreContext, facts: readonly InboundFact[]): Promise<void> {
+  const kinds = facts.map(({ fact }) => fact.kind).filter((kind) => !LOCKS_NOTHING.has(kind))
+  if (kinds.length === 0) return
+  const rounds = kinds.filter((kind) => !LOCKS_ONCE.has(kind)).length + new Set(kinds.filter((kind) => LOCKS_ONCE.has(kind))).size
+  const alone = rounds > 1 || kinds.some((kind) => SEEKERS.has(kind))
   const companies = new Set(facts.flatMap(({ connection_id }) => ctx.policies.get(connection_id)?.company_id ?? []))
-  const lock = seeks ? 'pg_advisory_xact_lock' : 'pg_advisory_xact_lock_shared'
-  for (const company of [...companies].sort()) await tx.query(`select ${lock}(hashtextextended($1, 0))`, [`orders:${company}`])
+  const lock = alone ? 'pg_advisory_xact_lock' : 'pg_advisory_xact_lock_shared'
+  for (const company of [...companies].sort()) await tx.query(`select ${lock}(hashtextextended($1, 0))`, [`apply:${company}`])
 }
 
 async function ordersOf(tx: Tx, ctx: CoreContext, facts: readonly InboundFact[]): Promise<Outcomes> {

@@ -61,7 +61,11 @@ export function pageQuery<Row>(request: PageRequest, keyset: Keyset<Row>, filter
 }
 
 /** The page of a query that fetched one row too many. */
-export function pageOf<Row extends object>(request: PageRequest, keyset: Keyset<Row>, fetched: readonly Row[]): Page<Row> {
+export function pageOf<Row extends object>(
+  request: PageRequest,
+  keyset: Keyset<Row>,
+  fetched: readonly Row[],
+): Page<Row> {
   const limit = limitOf(request)
   const rows = fetched.slice(0, limit)
   const last = rows.at(-1)
@@ -87,7 +91,9 @@ export function whereClause(filters: readonly Filter[]): { sql: string; params: 
 /** Rows as JSON would show them: every instant is ISO text, so that API and command line read the same document. */
 export function plainRows<Row extends object>(rows: readonly object[]): Row[] {
   return rows.map((row) =>
-    Object.fromEntries(Object.entries(row).map(([key, value]) => [key, value instanceof Date ? value.toISOString() : value])),
+    Object.fromEntries(
+      Object.entries(row).map(([key, value]) => [key, value instanceof Date ? value.toISOString() : value]),
+    ),
   ) as Row[]
 }
 
@@ -105,7 +111,8 @@ function writeCursor(key: readonly (string | number)[]): string {
 
 function readCursor(cursor: string, kinds: readonly KeyKind[]): unknown[] {
   const key = parseJson(Buffer.from(cursor.slice(0, 2_000), 'base64url').toString('utf8'))
-  const isOurs = Array.isArray(key) && key.length === kinds.length && kinds.every((kind, index) => KEY_KINDS[kind](key[index]))
+  const isOurs =
+    Array.isArray(key) && key.length === kinds.length && kinds.every((kind, index) => KEY_KINDS[kind](key[index]))
   if (!isOurs) {
     throw new HubError('bad_request', 'the cursor is not one of this list', {
       path: 'cursor',

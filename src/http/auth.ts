@@ -36,7 +36,9 @@ export async function ensureFirstUser(hub: Hub): Promise<FirstUser | undefined> 
   return inTransaction(hub.db, async (tx) => {
     // Two processes that start at once must not both believe that they made the first user.
     await tx.query('select pg_advisory_xact_lock($1)', [LOCK_KEY])
-    await tx.query(`delete from users where source = 'config' and name <> all($1::text[])`, [hub.config.users.map((user) => user.name)])
+    await tx.query(`delete from users where source = 'config' and name <> all($1::text[])`, [
+      hub.config.users.map((user) => user.name),
+    ])
     await tx.query(
       `insert into users (name, role, password_hash, source, created_at)
        select name, role, password_hash, 'config', $2
@@ -55,7 +57,10 @@ export async function ensureFirstUser(hub: Hub): Promise<FirstUser | undefined> 
 
 /** Read for every request of a session, so that a changed role or a removed user counts at once. */
 export async function findUser(db: Queryable, name: string): Promise<(User & { password_hash: string }) | undefined> {
-  const [row] = await db.query<User & { password_hash: string }>('select name, role, password_hash from users where name = $1', [name])
+  const [row] = await db.query<User & { password_hash: string }>(
+    'select name, role, password_hash from users where name = $1',
+    [name],
+  )
   return row
 }
 
@@ -87,25 +92,28 @@ export interface NewApiKey {
 export async function createApiKey(db: Queryable, key: NewApiKey): Promise<{ id: string; secret: string }> {
   const id = randomBytes(6).toString('hex')
   const secret = `cdk_${id}_${randomBytes(SECRET_BYTES).toString('base64url')}`
-  await db.query('insert into api_keys (id, name, role, key_sha256, created_at, created_by) values ($1, $2, $3, $4, $5, $6)', [
-    id,
-    key.name,
-    key.role,
-    sha256(secret),
-    key.now,
-    key.created_by,
-  ])
+  await db.query(
+    'insert into api_keys (id, name, role, key_sha256, created_at, created_by) values ($1, $2, $3, $4, $5, $6)',
+    [id, key.name, key.role, sha256(secret), key.now, key.created_by],
+  )
   return { id, secret }
 }
 
 /** Takes effect at once in every process, because every request asks the table. Faults: `not_found`. */
 export async function revokeApiKey(db: Queryable, id: string, now: Date): Promise<void> {
-  const rows = await db.query('update api_keys set revoked_at = coalesce(revoked_at, $2) where id = $1 returning id', [id, now])
+  const rows = await db.query('update api_keys set revoked_at = coalesce(revoked_at, $2) where id = $1 returning id', [
+    id,
+    now,
+  ])
   if (rows.length === 0) throw new HubError('not_found', 'there is no such API key')
 }
 
 /** The holder of a key, or undefined when it is malformed, unknown, wrong or revoked; which of them is nobody's business. */
-export async function findApiKey(db: Queryable, secret: string, now: Date): Promise<{ id: string; name: string; role: Role } | undefined> {
+export async function findApiKey(
+  db: Queryable,
+  secret: string,
+  now: Date,
+): Promise<{ id: string; name: string; role: Role } | undefined> {
   const id = KEY.exec(secret)?.[1]
   if (id === undefined) return undefined
   const [row] = await db.query<{ id: string; name: string; role: Role; key_sha256: Buffer; last_used_at: Date | null }>(

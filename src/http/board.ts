@@ -6,9 +6,10 @@ import type { Hub } from '../hub.ts'
 import { QUEUES, type QueueName } from '../queues/define.ts'
 import { actorOf, type App } from './app.ts'
 import { grants } from './policies.ts'
+import { problemOf, toHubError } from './problems.ts'
 import { isSafeMethod } from './sameSite.ts'
 
-export const BOARD_PATH = '/queues'
+const BOARD_PATH = '/queues'
 /** Set from the session for the board's handlers, which see a request's headers and nothing else of it. */
 const READ_ONLY_HEADER = 'x-board-read-only'
 
@@ -31,6 +32,8 @@ export async function registerBoard(app: App, hub: Hub, queues: ReadonlyMap<stri
   server.setBasePath(BOARD_PATH)
   const setApiRoutes = server.setApiRoutes.bind(server)
   server.setApiRoutes = (routes) => setApiRoutes(routes.map((route) => readOnlyWhereAsked(route, watching)))
+  const setErrorHandler = server.setErrorHandler.bind(server)
+  server.setErrorHandler = () => setErrorHandler((thrown) => answerFault(hub, thrown))
   createBullBoard({
     queues: acting,
     serverAdapter: server,
@@ -59,14 +62,28 @@ export async function registerBoard(app: App, hub: Hub, queues: ReadonlyMap<stri
   })
 }
 
+/** The board's own handler would take a refusal of ours for a crash, and shows stack traces. */
+function answerFault(hub: Hub, thrown: Error): ReturnType<Parameters<FastifyAdapter['setErrorHandler']>[0]> {
+  const error = toHubError(thrown)
+  if (error.code === 'internal') hub.log.error({ code: error.code, type: thrown.name }, 'the board failed')
+  const problem = problemOf(error)
+  return { status: problem.status as 500, body: { ...problem, error: problem.title, message: problem.detail } }
+}
+
 function adaptersOf(queues: ReadonlyMap<string, unknown>, readOnlyMode: boolean): BullMQAdapter[] {
-  return [...queues].map(([name, queue]) => new BullMQAdapter(queue as Queue, { readOnlyMode, description: QUEUES[name as QueueName] }))
+  return [...queues].map(
+    ([name, queue]) => new BullMQAdapter(queue as Queue, { readOnlyMode, description: QUEUES[name as QueueName] }),
+  )
 }
 
 function readOnlyWhereAsked(route: ApiRoutes[number], watching: Map<string, BullMQAdapter>): ApiRoutes[number] {
   return {
     ...route,
     handler: (request) =>
-      route.handler(request === undefined || request.headers[READ_ONLY_HEADER] === 'no' ? request : { ...request, queues: watching }),
+      route.handler(
+        request === undefined || request.headers[READ_ONLY_HEADER] === 'no'
+          ? request
+          : { ...request, queues: watching },
+      ),
   } as ApiRoutes[number]
 }

@@ -62,18 +62,27 @@ export async function registerGuard(app: App, hub: Hub, options: ServerOptions):
   })
 }
 
-async function authenticate(hub: Hub, publicOrigin: string | undefined, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+async function authenticate(
+  hub: Hub,
+  publicOrigin: string | undefined,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<unknown> {
   const { minimum = 'admin' } = request.routeOptions.config
   const actor = await findActor(hub, request)
   const needsProof = !isSafeMethod(request.method) && actor?.by !== 'key' && (minimum === 'public' || actor !== null)
   if (needsProof && !isSameSite(request.headers, publicOrigin)) {
-    throw new HubError('forbidden', 'the request does not come from a page of this hub', { hint: 'programs use an API key' })
+    throw new HubError('forbidden', 'the request does not come from a page of this hub', {
+      hint: 'programs use an API key',
+    })
   }
   request.actor = actor
   if (minimum === 'public') return undefined
   if (actor === null) return refuseStranger(request, reply)
   if (!grants(actor.role, minimum)) {
-    throw new HubError('forbidden', `this takes the role ${minimum}`, { hint: `you act as ${actor.name}, role ${actor.role}` })
+    throw new HubError('forbidden', `this takes the role ${minimum}`, {
+      hint: `you act as ${actor.name}, role ${actor.role}`,
+    })
   }
   return undefined
 }
@@ -93,44 +102,66 @@ async function findActor(hub: Hub, request: FastifyRequest): Promise<Actor | nul
 }
 
 function refuseStranger(request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const isPage = request.method === 'GET' && !FOR_PROGRAMS.test(request.url) && (request.headers.accept ?? '').includes('text/html')
+  const isPage =
+    request.method === 'GET' && !FOR_PROGRAMS.test(request.url) && (request.headers.accept ?? '').includes('text/html')
   if (isPage) return reply.redirect(`/login?next=${encodeURIComponent(safeNext(request.url))}`, 302)
   throw new HubError('unauthorized', 'log in, or send an API key as "Authorization: Bearer cdk_…"')
 }
 
 function registerLogin(app: App, hub: Hub): void {
-  const byAddress = app.createRateLimit({ max: LOGINS_MAX, timeWindow: '1 minute', keyGenerator: (request) => `address ${request.ip}` })
-  const byName = app.createRateLimit({ max: LOGINS_MAX, timeWindow: '1 minute', keyGenerator: (request) => `name ${nameIn(request.body)}` })
+  const byAddress = app.createRateLimit({
+    max: LOGINS_MAX,
+    timeWindow: '1 minute',
+    keyGenerator: (request) => `address ${request.ip}`,
+  })
+  const byName = app.createRateLimit({
+    max: LOGINS_MAX,
+    timeWindow: '1 minute',
+    keyGenerator: (request) => `name ${nameIn(request.body)}`,
+  })
   const page = (reply: FastifyReply, status: number, next: string, message?: string): FastifyReply =>
     reply.code(status).type('text/html; charset=utf-8').send(loginPage({ next, message }))
 
-  app.get('/login', { schema: { hide: true, querystring: Type.Object({ next: LoginForm.properties.next }) } }, async (request, reply) => {
-    const next = safeNext(request.query.next)
-    return request.actor === null ? page(reply, 200, next) : reply.redirect(next, 302)
-  })
+  app.get(
+    '/login',
+    { schema: { hide: true, querystring: Type.Object({ next: LoginForm.properties.next }) } },
+    async (request, reply) => {
+      const next = safeNext(request.query.next)
+      return request.actor === null ? page(reply, 200, next) : reply.redirect(next, 302)
+    },
+  )
 
-  app.post('/login', { bodyLimit: LOGIN_BYTES_MAX, schema: { hide: true, body: LoginForm } }, async (request, reply) => {
-    const { name, password } = request.body
-    const next = safeNext(request.body.next)
-    for (const check of [byAddress, byName]) {
-      const limit = await check(request)
-      if (limit.isAllowed || !limit.isExceeded) continue
-      void reply.header('retry-after', String(limit.ttlInSeconds))
-      return page(reply, 429, next, 'Too many attempts. Wait a minute, then try again.')
-    }
-    const user = await findUser(hub.db, name)
-    if (!(await verifyPassword(password, user?.password_hash)) || user === undefined) {
-      request.log.warn('login refused')
-      return page(reply, 401, next, 'Name or password is wrong.')
-    }
-    // A new id, so that one planted in the browser before the login is worth nothing.
-    await request.session.regenerate()
-    request.session.user = user.name
-    await request.session.save()
-    await writeAudit(hub.db, { at: hub.clock.now(), actor: `user:${user.name}`, action: 'login', subject: `user:${user.name}` })
-    await sweepSessions(hub)
-    return reply.redirect(next, 303)
-  })
+  app.post(
+    '/login',
+    { bodyLimit: LOGIN_BYTES_MAX, schema: { hide: true, body: LoginForm } },
+    async (request, reply) => {
+      const { name, password } = request.body
+      const next = safeNext(request.body.next)
+      for (const check of [byAddress, byName]) {
+        const limit = await check(request)
+        if (limit.isAllowed || !limit.isExceeded) continue
+        void reply.header('retry-after', String(limit.ttlInSeconds))
+        return page(reply, 429, next, 'Too many attempts. Wait a minute, then try again.')
+      }
+      const user = await findUser(hub.db, name)
+      if (!(await verifyPassword(password, user?.password_hash)) || user === undefined) {
+        request.log.warn('login refused')
+        return page(reply, 401, next, 'Name or password is wrong.')
+      }
+      // A new id, so that one planted in the browser before the login is worth nothing.
+      await request.session.regenerate()
+      request.session.user = user.name
+      await request.session.save()
+      await writeAudit(hub.db, {
+        at: hub.clock.now(),
+        actor: `user:${user.name}`,
+        action: 'login',
+        subject: `user:${user.name}`,
+      })
+      await sweepSessions(hub)
+      return reply.redirect(next, 303)
+    },
+  )
 }
 
 function nameIn(body: unknown): string {

@@ -21,13 +21,17 @@ export function registerHealth(app: App, hub: Hub, options: ServerOptions, metri
   const migrations = migrationCheck(hub)
   const quiet = { schema: { hide: true }, config: { quiet: true } } as const
 
-  app.get('/healthz', quiet, async (_request, reply) => reply.header('cache-control', 'no-store').send({ status: 'ok' }))
+  app.get('/healthz', quiet, async (_request, reply) =>
+    reply.header('cache-control', 'no-store').send({ status: 'ok' }),
+  )
 
   app.get('/readyz', quiet, async (_request, reply) => {
     const database = await databaseCheck(hub)
     const checks = {
       database,
-      migrations: database.ok ? await migrations() : { ok: false, detail: 'not known while the database does not answer' },
+      migrations: database.ok
+        ? await migrations()
+        : { ok: false, detail: 'not known while the database does not answer' },
       workers: workersCheck(options),
     }
     const ready = Object.values(checks).every((check) => check.ok)
@@ -38,7 +42,8 @@ export function registerHealth(app: App, hub: Hub, options: ServerOptions, metri
   })
 
   app.get('/metrics', quiet, async (request, reply) => {
-    if (!isLocal(request) && !(await hasKey(hub, request))) throw new HubError('unauthorized', 'metrics take an API key')
+    if (!isLocal(request) && !(await hasKey(hub, request)))
+      throw new HubError('unauthorized', 'metrics take an API key')
     await metrics.collect()
     return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics())
   })
@@ -61,7 +66,9 @@ function migrationCheck(hub: Hub): () => Promise<Check> {
     if (last !== undefined && (last.check.ok || at_ms - last.at_ms < MIGRATIONS_LOOK_EVERY_MS)) return last.check
     const check = await migrationStatus(hub.db.url).then(
       ({ current, pending }) =>
-        pending.length === 0 ? { ok: true, detail: current ?? 'none' } : { ok: false, detail: `pending: ${pending.join(', ')}` },
+        pending.length === 0
+          ? { ok: true, detail: current ?? 'none' }
+          : { ok: false, detail: `pending: ${pending.join(', ')}` },
       () => ({ ok: false, detail: 'could not be read' }),
     )
     last = { at_ms, check }
@@ -76,7 +83,9 @@ function workersCheck({ role, isWorking }: ServerOptions): Check {
 }
 
 function isLocal(request: FastifyRequest): boolean {
-  return LOOPBACK.test(request.socket.remoteAddress ?? '') && FORWARDED.every((name) => request.headers[name] === undefined)
+  return (
+    LOOPBACK.test(request.socket.remoteAddress ?? '') && FORWARDED.every((name) => request.headers[name] === undefined)
+  )
 }
 
 async function hasKey(hub: Hub, request: FastifyRequest): Promise<boolean> {

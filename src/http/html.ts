@@ -5,11 +5,20 @@ export interface Html {
 
 type Value = string | number | null | undefined | Html | readonly Html[]
 
-const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
+const ENTITIES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+}
 
 /** The one template function: whatever is put in is escaped, except for what this function made itself. */
 export function html(strings: TemplateStringsArray, ...values: readonly Value[]): Html {
-  const text = strings.reduce((made, part, index) => made + part + (index < values.length ? render(values[index]) : ''), '')
+  const text = strings.reduce(
+    (made, part, index) => made + part + (index < values.length ? render(values[index]) : ''),
+    '',
+  )
   return { html: text }
 }
 

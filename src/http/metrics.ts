@@ -72,8 +72,17 @@ export function createMetrics(hub: Hub): Metrics {
     buckets: LAG_BUCKETS_S,
     registers,
   })
-  const queues = new Gauge({ name: 'crossdock_queue_jobs', help: 'Jobs by queue and state.', labelNames: ['queue', 'state'] as const, registers })
-  const gauges = GAUGES.map(({ sql, ...row }) => ({ sql, gauge: new Gauge({ ...row, labelNames: [...row.labels], registers }), labels: row.labels }))
+  const queues = new Gauge({
+    name: 'crossdock_queue_jobs',
+    help: 'Jobs by queue and state.',
+    labelNames: ['queue', 'state'] as const,
+    registers,
+  })
+  const gauges = GAUGES.map(({ sql, ...row }) => ({
+    sql,
+    gauge: new Gauge({ ...row, labelNames: [...row.labels], registers }),
+    labels: row.labels,
+  }))
   let observedUntil = hub.clock.now()
   return {
     registry,
@@ -81,7 +90,9 @@ export function createMetrics(hub: Hub): Metrics {
     collect: async () => {
       const now = hub.clock.now()
       await Promise.all([
-        ...gauges.map(async ({ sql, gauge, labels }) => fill(gauge, labels, await hub.db.query<GaugeRow>(sql, sql.includes('$1') ? [now] : []))),
+        ...gauges.map(async ({ sql, gauge, labels }) =>
+          fill(gauge, labels, await hub.db.query<GaugeRow>(sql, sql.includes('$1') ? [now] : [])),
+        ),
         observeLag(hub, lag, observedUntil, now),
         countJobs(hub, queues),
       ])
@@ -95,7 +106,8 @@ type GaugeRow = Record<string, string | number>
 /** A connection that has nothing left must not keep its last value. */
 function fill(gauge: Gauge, labels: readonly string[], rows: readonly GaugeRow[]): void {
   gauge.reset()
-  for (const row of rows) gauge.set(Object.fromEntries(labels.map((label) => [label, String(row[label])])), Number(row['value']))
+  for (const row of rows)
+    gauge.set(Object.fromEntries(labels.map((label) => [label, String(row[label])])), Number(row['value']))
 }
 
 /** Read from the proofs themselves, because they may have been made by other processes. */

@@ -14,10 +14,9 @@ const INCLUDES: Record<Role, readonly Role[]> = {
   admin: ROLES,
 }
 
-export const isRole = (value: unknown): value is Role => ROLES.some((role) => role === value)
-
 /** Whether somebody with `role` may use a route that asks for `minimum`. */
-export const grants = (role: Role, minimum: Minimum): boolean => minimum === 'public' || INCLUDES[role].includes(minimum)
+export const grants = (role: Role, minimum: Minimum): boolean =>
+  minimum === 'public' || INCLUDES[role].includes(minimum)
 
 /**
  * Who may use which route: the one table of the whole server. `GET` stands for `HEAD` too; a trailing `*` covers everything below, and
@@ -77,7 +76,8 @@ const POLICIES: readonly (readonly [method: string, url: string, minimum: Minimu
 export function policyOf(method: string, url: string): Minimum {
   const asked = method === 'HEAD' ? 'GET' : method
   const row = POLICIES.find(([rowMethod, pattern]) => rowMethod === asked && fits(pattern, url))
-  if (row === undefined) throw new HubError('internal', `${method} ${url} has no policy: say in http/policies.ts who may use it`)
+  if (row === undefined)
+    throw new HubError('internal', `${method} ${url} has no policy: say in http/policies.ts who may use it`)
   return row[2]
 }
 

@@ -10,7 +10,7 @@ export interface Problem {
   code: string
   path?: string
   hint?: string
-  request_id: string
+  request_id?: string
 }
 
 const PROBLEM_TYPE = 'application/problem+json; charset=utf-8'
@@ -28,18 +28,27 @@ const BY_STATUS: Record<number, ErrorCode> = {
 }
 
 /** Answers any fault as a problem. An internal one says only that it happened; the log has the rest under the same request id. */
-export function sendProblem(thrown: FastifyError | HubError | Error, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+export function sendProblem(
+  thrown: FastifyError | HubError | Error,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
   const error = toHubError(thrown)
   if (error.http >= 500 && error.code !== 'database_unavailable') {
     request.log.error({ code: error.code, err: error.cause ?? error }, 'request failed')
   }
-  if (error.retry_after_ms !== undefined) void reply.header('retry-after', String(Math.ceil(error.retry_after_ms / 1_000)))
+  if (error.retry_after_ms !== undefined)
+    void reply.header('retry-after', String(Math.ceil(error.retry_after_ms / 1_000)))
   else if (error.http === 503) void reply.header('retry-after', '5')
   if (error.http === 401) void reply.header('www-authenticate', 'Bearer')
-  return reply.code(error.http).header('content-type', PROBLEM_TYPE).serializer(JSON.stringify).send(problemOf(error, request.id))
+  return reply
+    .code(error.http)
+    .header('content-type', PROBLEM_TYPE)
+    .serializer(JSON.stringify)
+    .send(problemOf(error, request.id))
 }
 
-export function problemOf(error: HubError, requestId: string): Problem {
+export function problemOf(error: HubError, requestId?: string): Problem {
   const isOurs = error.code !== 'internal'
   return {
     type: `urn:crossdock:problem:${error.code}`,
@@ -49,11 +58,12 @@ export function problemOf(error: HubError, requestId: string): Problem {
     code: error.code,
     ...(error.path === undefined ? {} : { path: error.path }),
     ...(error.hint === undefined ? {} : { hint: error.hint }),
-    request_id: requestId,
+    ...(requestId === undefined ? {} : { request_id: requestId }),
   }
 }
 
-function toHubError(thrown: FastifyError | HubError | Error): HubError {
+/** Faults of Fastify in our words; anything that is nobody's expected fault becomes `internal`. */
+export function toHubError(thrown: FastifyError | HubError | Error): HubError {
   if (thrown instanceof HubError) return thrown
   if ('validation' in thrown && Array.isArray(thrown.validation)) return validationFault(thrown)
   const status = 'statusCode' in thrown && typeof thrown.statusCode === 'number' ? thrown.statusCode : 500
@@ -68,7 +78,8 @@ function validationFault(error: FastifyError): HubError {
   const missing = first?.keyword === 'required' ? `.${String(first.params['missingProperty'])}` : ''
   const extra = first?.keyword === 'additionalProperties' ? `.${String(first.params['additionalProperty'])}` : ''
   const path = `${context}${(first?.instancePath ?? '').replaceAll('/', '.')}${missing}${extra}`
-  const allowed = first?.keyword === 'enum' && Array.isArray(first.params['allowedValues']) ? first.params['allowedValues'] : []
+  const allowed =
+    first?.keyword === 'enum' && Array.isArray(first.params['allowedValues']) ? first.params['allowedValues'] : []
   return new HubError('bad_request', `${path} ${first?.message ?? 'is not valid'}`, {
     path,
     ...(allowed.length === 0 ? {} : { hint: `one of: ${allowed.map(String).join(', ')}` }),

@@ -13,7 +13,9 @@ export function isSameSite(headers: IncomingHttpHeaders, publicOrigin: string | 
   const { origin, host } = headers
   if (site === undefined && origin === undefined) return false
   if (site !== undefined && site !== 'same-origin') return false
-  return origin === undefined || origin === publicOrigin || (host !== undefined && hostOf(origin) === host.toLowerCase())
+  return (
+    origin === undefined || origin === publicOrigin || (host !== undefined && hostOf(origin) === host.toLowerCase())
+  )
 }
 
 function hostOf(origin: string): string | undefined {

@@ -88,7 +88,9 @@ function createApp(hub: Hub): App {
   })
   app.setValidatorCompiler(validatorCompiler)
   app.setErrorHandler(sendProblem)
-  app.setNotFoundHandler((request, reply) => sendProblem(new HubError('not_found', 'there is nothing here'), request, reply))
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(new HubError('not_found', 'there is nothing here'), request, reply),
+  )
   app.addHook('onSend', (request, reply, _payload, done) => {
     void reply.header('x-request-id', request.id)
     done()
@@ -117,13 +119,22 @@ const SERIALIZERS = {
   err: (error: Error) => ({
     type: error.name,
     ...(error instanceof HubError ? { code: error.code, message: error.message } : {}),
-    stack: (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)).slice(0, 10).join('\n'),
+    stack: (error.stack ?? '')
+      .split('\n')
+      .filter((line) => /^\s+at /.test(line))
+      .slice(0, 10)
+      .join('\n'),
   }),
 }
 
 const STRICT = { styleSrc: ["'self'"], imgSrc: ["'self'", 'data:'] }
 /** Bull Board and the API pages set styles from their scripts; scripts themselves stay our own files. */
-const LOOSE = { styleSrc: ["'self'", "'unsafe-inline'"], imgSrc: ["'self'", 'data:'], fontSrc: ["'self'", 'data:'], workerSrc: ["'self'", 'blob:'] }
+const LOOSE = {
+  styleSrc: ["'self'", "'unsafe-inline'"],
+  imgSrc: ["'self'", 'data:'],
+  fontSrc: ["'self'", 'data:'],
+  workerSrc: ["'self'", 'blob:'],
+}
 const FOREIGN_PAGES = /^\/(queues|docs)(\/|$)/
 
 function contentSecurityPolicy(directives: Record<string, string[]>) {
@@ -146,7 +157,8 @@ function contentSecurityPolicy(directives: Record<string, string[]>) {
 function applyPolicy(route: RouteOptions): Minimum {
   const minimums = [route.method].flat().map((method) => policyOf(method, route.url))
   const [minimum, ...others] = new Set(minimums)
-  if (minimum === undefined || others.length > 0) throw new HubError('internal', `${route.url} needs one policy for all its methods`)
+  if (minimum === undefined || others.length > 0)
+    throw new HubError('internal', `${route.url} needs one policy for all its methods`)
   route.config = { ...route.config, minimum }
   if (FOREIGN_PAGES.test(route.url)) route.helmet = { contentSecurityPolicy: contentSecurityPolicy(LOOSE) }
   return minimum
@@ -159,9 +171,12 @@ function listenFault(thrown: unknown, host: string, port: number): unknown {
       hint: 'stop what listens there, or set hub.port to another one (0 takes any that is free)',
     })
   }
-  if (code === 'EACCES') return new HubError('config_invalid', `port ${port} may not be used`, { hint: 'set hub.port to one above 1023' })
+  if (code === 'EACCES')
+    return new HubError('config_invalid', `port ${port} may not be used`, { hint: 'set hub.port to one above 1023' })
   if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
-    return new HubError('config_invalid', `${host} is no address of this machine`, { hint: 'set hub.host to 127.0.0.1, or 0.0.0.0 for all' })
+    return new HubError('config_invalid', `${host} is no address of this machine`, {
+      hint: 'set hub.host to 127.0.0.1, or 0.0.0.0 for all',
+    })
   }
   return thrown
 }

@@ -40,14 +40,21 @@ async function readSession(hub: Hub, id: string): Promise<Session | null> {
     [keyOf(id), hub.clock.now()],
   )
   if (row === undefined) return null
-  return { ...(row.data.user === undefined ? {} : { user: row.data.user }), cookie: { originalMaxAge: SESSION_MS, expires: row.expires_at } }
+  return {
+    ...(row.data.user === undefined ? {} : { user: row.data.user }),
+    cookie: { originalMaxAge: SESSION_MS, expires: row.expires_at },
+  }
 }
 
 async function writeSession(hub: Hub, id: string, session: Session): Promise<void> {
   const now = hub.clock.now()
   await hub.db.query(
     `insert into sessions (id, data, expires_at) values ($1, $2::jsonb, $3) on conflict (id) do update set data = excluded.data`,
-    [keyOf(id), JSON.stringify(session.user === undefined ? {} : { user: session.user }), new Date(now.getTime() + SESSION_MS)],
+    [
+      keyOf(id),
+      JSON.stringify(session.user === undefined ? {} : { user: session.user }),
+      new Date(now.getTime() + SESSION_MS),
+    ],
   )
 }
 

@@ -20,7 +20,7 @@ header .who { margin-left: auto; display: flex; align-items: center; gap: .75rem
 main { max-width: 72rem; margin: 0 auto; padding: 1.25rem; }
 nav { display: flex; flex-wrap: wrap; gap: .5rem; }
 nav a { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .4rem .9rem; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .75rem; margin-top: 1.25rem; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: .75rem; margin-top: 1.25rem; }
 .tile { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: .8rem 1rem; }
 .tile b { display: block; font-size: 1.6rem; font-weight: 600; font-variant-numeric: tabular-nums; line-height: 1.3; }
 .tile span { color: var(--soft); font-size: .85rem; }
@@ -37,6 +37,7 @@ tr + tr td, thead + tbody td { border-top: 1px solid var(--line); }
 .state.paused::before { background: var(--warn); }
 .state.failing::before { background: var(--bad); }
 .soft { color: var(--soft); }
+.reason { display: block; min-width: 14rem; white-space: normal; color: var(--soft); }
 .empty { padding: 1rem; margin: 0; color: var(--soft); }
 button { font: inherit; cursor: pointer; border: 1px solid var(--line); border-radius: .5rem; background: transparent; color: inherit; padding: .3rem .8rem; }
 .login { min-height: 100vh; display: grid; place-items: center; padding: 1.25rem; }

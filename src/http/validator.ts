@@ -12,4 +12,5 @@ function newAjv(coerceTypes: boolean): Ajv2020 {
   return ajv
 }
 
-export const validatorCompiler: FastifySchemaCompiler<object> = ({ schema, httpPart }) => (httpPart === 'body' ? literal : coercing).compile(schema)
+export const validatorCompiler: FastifySchemaCompiler<object> = ({ schema, httpPart }) =>
+  (httpPart === 'body' ? literal : coercing).compile(schema)

@@ -58,11 +58,18 @@ export function contentTypeOf(header: string | undefined): string | undefined {
  * One route for every vendor: the raw bytes are verified by the connector and answered 200 only after they are committed. What the body
  * means is decided later, by the drain. 401 stores nothing; 503 tells the vendor to bring the message again.
  */
-export async function registerWebhooks(app: App, hub: Hub, intake: Pick<Intake, 'accept'>, metrics: Metrics): Promise<void> {
+export async function registerWebhooks(
+  app: App,
+  hub: Hub,
+  intake: Pick<Intake, 'accept'>,
+  metrics: Metrics,
+): Promise<void> {
   const receivers = receiversOf(hub)
   await app.register((scope, _options, done) => {
     scope.removeAllContentTypeParsers()
-    scope.addContentTypeParser('*', (request: FastifyRequest, payload: Readable) => readBody(payload, request.webhook?.bytes_max ?? 0))
+    scope.addContentTypeParser('*', (request: FastifyRequest, payload: Readable) =>
+      readBody(payload, request.webhook?.bytes_max ?? 0),
+    )
     scope.decorateRequest('webhook', null)
     scope.post<{ Params: { connection: string } }>(
       '/webhooks/:connection',
@@ -108,7 +115,9 @@ function admit(receivers: ReadonlyMap<string, Receiver>, request: FastifyRequest
   const type = contentTypeOf(headers['content-type'])
   const encoding = headers['content-encoding']
   if (type === undefined || !receiver.types.has(type) || (encoding !== undefined && encoding !== 'identity')) {
-    return new HubError('unsupported_media_type', 'this content type is not taken here', { hint: [...receiver.types].join(', ') })
+    return new HubError('unsupported_media_type', 'this content type is not taken here', {
+      hint: [...receiver.types].join(', '),
+    })
   }
   return Number(headers['content-length'] ?? 0) > receiver.bytes_max ? tooLarge(receiver.bytes_max) : undefined
 }
@@ -125,19 +134,30 @@ function readBody(payload: Readable, bytesMax: number): Promise<Buffer> {
       reject(tooLarge(bytesMax))
     }
     payload.on('data', onData)
-    payload.on('end', () => resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, length)))
+    payload.on('end', () =>
+      resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, length)),
+    )
     payload.on('error', () => reject(new HubError('bad_request', 'the body ended before its time')))
   })
 }
 
-const tooLarge = (bytesMax: number): HubError => new HubError('payload_too_large', `the body is larger than ${bytesMax} bytes`)
+const tooLarge = (bytesMax: number): HubError =>
+  new HubError('payload_too_large', `the body is larger than ${bytesMax} bytes`)
 
-async function receive(request: FastifyRequest, hub: Hub, intake: Pick<Intake, 'accept'>): Promise<keyof typeof ANSWERS> {
+async function receive(
+  request: FastifyRequest,
+  hub: Hub,
+  intake: Pick<Intake, 'accept'>,
+): Promise<keyof typeof ANSWERS> {
   if (request.webhook === null) throw new HubError('internal', 'a delivery without a receiver')
   const { connection, definition } = request.webhook
   const received_at = hub.clock.now()
   const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
-  const delivery: WebhookRequest = { body, headers: plainHeaders(request.headers), received_at_ms: received_at.getTime() }
+  const delivery: WebhookRequest = {
+    body,
+    headers: plainHeaders(request.headers),
+    received_at_ms: received_at.getTime(),
+  }
   if (definition.acknowledges?.(delivery) === true) return 'acknowledged'
   const verdict = verify(definition, delivery, connection)
   if (!verdict.ok) {
@@ -149,7 +169,15 @@ async function receive(request: FastifyRequest, hub: Hub, intake: Pick<Intake, '
   const dedupe_key = definition.dedupeKey(delivery)
   if (dedupe_key === '') throw new HubError('bad_request', 'the delivery names nothing to tell it from others by')
   const observed_at = definition.observedAt?.(delivery) ?? received_at
-  return intake.accept({ connection_id: connection.id, source: 'webhook', topic, dedupe_key, body, observed_at, received_at })
+  return intake.accept({
+    connection_id: connection.id,
+    source: 'webhook',
+    topic,
+    dedupe_key,
+    body,
+    observed_at,
+    received_at,
+  })
 }
 
 /** A verification that fails to run has not verified anything. */
@@ -163,5 +191,7 @@ function verify(definition: WebhookDefinition<unknown>, delivery: WebhookRequest
 
 /** Node lists only Set-Cookie; any other header that was sent twice has been joined, and then no longer verifies. */
 function plainHeaders(headers: IncomingHttpHeaders): WebhookRequest['headers'] {
-  return Array.isArray(headers['set-cookie']) ? { ...headers, 'set-cookie': undefined } : (headers as WebhookRequest['headers'])
+  return Array.isArray(headers['set-cookie'])
+    ? { ...headers, 'set-cookie': undefined }
+    : (headers as WebhookRequest['headers'])
 }

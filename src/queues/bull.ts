@@ -136,7 +136,14 @@ async function postgresBackend(options: QueueOptions): Promise<Backend> {
     throw new HubError('queue_unavailable', 'the queues in PostgreSQL could not be opened', { cause: thrown })
   }
   const factory = createPostgresBackend as unknown as BackendFactory<IQueueBackend, unknown>
-  return { prefix: options.prefix ?? PREFIX, kind: 'postgres', factory, queueConnection: pool, workerConnection: pool, close: () => pool.end() }
+  return {
+    prefix: options.prefix ?? PREFIX,
+    kind: 'postgres',
+    factory,
+    queueConnection: pool,
+    workerConnection: pool,
+    close: () => pool.end(),
+  }
 }
 
 async function redisBackend(options: QueueOptions): Promise<Backend> {
@@ -170,7 +177,14 @@ async function redisBackend(options: QueueOptions): Promise<Backend> {
       : new HubError('queue_unavailable', 'the queues in Redis could not be opened', { cause: thrown })
   }
   const factory = createRedisBackend as unknown as BackendFactory<IQueueBackend, unknown>
-  return { prefix: options.prefix ?? PREFIX, kind: 'redis', factory, queueConnection: producer, workerConnection: worker, close }
+  return {
+    prefix: options.prefix ?? PREFIX,
+    kind: 'redis',
+    factory,
+    queueConnection: producer,
+    workerConnection: worker,
+    close,
+  }
 }
 
 /** A Redis that evicts keys tears holes into the queues' structures. Hosted ones hide the setting; they are taken at their word. */
@@ -302,12 +316,7 @@ function startWorker(
     async (bullJob: BullJob<object, string>, _token, signal) => {
       const runnable = runnables.get(bullJob.name)
       if (runnable === undefined) throw new HubError('internal', `no job is called ${bullJob.name} in queue ${name}`)
-      return runOne(
-        hub,
-        runnable,
-        bullJob,
-        signal === undefined ? [options.stop] : [options.stop, signal as AbortSignal],
-      )
+      return runOne(hub, runnable, bullJob, signal === undefined ? [options.stop] : [options.stop, signal])
     },
     {
       connection: backend.workerConnection,

@@ -29,7 +29,7 @@ export interface ReplayResult {
 }
 
 /** One decision takes this many; a larger pile is decided in several steps, each of them written into the audit log. */
-export const DECIDE_MAX = 10_000
+const DECIDE_MAX = 10_000
 const ANNOUNCE_MAX = 1_000
 
 const jobIdOf = (id: number): string => `dead-${id}`

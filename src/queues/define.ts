@@ -41,7 +41,7 @@ export interface Job<S extends TSchema = TSchema> {
   after?: (hub: Hub, data: Static<S>) => Promise<void>
 }
 
-export const defineJob = <S extends TSchema>(job: Job<S>): Job => job as unknown as Job
+export const defineJob = <S extends TSchema>(job: Job<S>): Job => job
 
 export interface AddOptions {
   /** While a job with this key waits or runs, another is not added. A hint only: nothing is lost when it fails. */

@@ -108,27 +108,15 @@ async function callVendor(
   let settled = false
   try {
     if (bound.confirm !== undefined && rows.some((row) => row.unknown_outcome)) {
-      const verdict = await logged(
-        hub,
-        connection,
-        `confirm ${bound.kind}`,
-        key,
-        bound.confirm,
-        (answer): string => answer,
-      )
+      const log = { hub, connection, operation: `confirm ${bound.kind}`, key }
+      const verdict = await logged(log, bound.confirm, (answer): string => answer)
       if (verdict === 'done') return { attempt: { kind: 'confirmed' }, settled: true }
       if (verdict === 'unknown')
         throw new HubError('outcome_unknown', 'whether the last call arrived cannot be told yet')
       settled = true
     }
-    const results = await logged(
-      hub,
-      connection,
-      `send ${bound.kind}`,
-      key,
-      () => bound.send(hub.clock.now()),
-      countOutcomes,
-    )
+    const log = { hub, connection, operation: `send ${bound.kind}`, key }
+    const results = await logged(log, () => bound.send(hub.clock.now()), countOutcomes)
     return {
       attempt: { kind: 'answered', results: new Map(results.map((result) => [result.outbox_id, result])) },
       settled,
@@ -138,28 +126,28 @@ async function callVendor(
   }
 }
 
-/** Runs one call and appends it to the attempt log, whichever way it ends. */
-async function logged<T>(
-  hub: Hub,
-  connection: Connection,
-  operation: string,
-  key: string,
-  call: () => Promise<T>,
-  outcomeOf: (answer: T) => string,
-): Promise<T> {
+interface CallLog {
+  hub: Hub
+  connection: Connection
+  operation: string
+  key: string
+}
+
+/** Runs one call and appends it to the attempt log, whichever way it ends. A line that gets lost does not change how the call ended. */
+async function logged<T>(log: CallLog, call: () => Promise<T>, outcomeOf: (answer: T) => string): Promise<T> {
+  const { hub, connection, operation } = log
   const at = hub.clock.now()
   const started = performance.now()
-  const write = (outcome: string, error?: HubError): Promise<void> =>
-    recordAttempt(hub.db, {
-      connection_id: connection.id,
-      subject: `outbox:${key}`,
-      operation,
-      at,
-      duration_ms: performance.now() - started,
-      outcome,
-      status: error?.status,
-      error_code: error?.code,
+  const write = async (outcome: string, error?: HubError): Promise<void> => {
+    const line = { connection_id: connection.id, subject: `outbox:${log.key}`, operation, at, outcome }
+    const timed = { ...line, duration_ms: performance.now() - started, status: error?.status, error_code: error?.code }
+    await recordAttempt(hub.db, timed).catch((thrown: unknown) => {
+      hub.log.warn(
+        { connection: connection.id, operation, reason: String(thrown) },
+        'a line of the attempt log got lost',
+      )
     })
+  }
   try {
     const answer = await call()
     await write(outcomeOf(answer))
@@ -197,8 +185,9 @@ async function writeDown(
       ends.push(end)
     }
     await markSent(tx, hub, done)
-    if (attempt.kind === 'failed' && attempt.error.next === 'pause')
-      await failConnection(tx, connection.id, attempt.error, now)
+    const verdicts = rows.map((row) => verdictOf(row, attempt))
+    const pause = verdicts.find((verdict) => verdict.kind === 'fault' && verdict.error.next === 'pause')
+    if (pause?.kind === 'fault') await failConnection(tx, connection.id, pause.error, now)
     return ends
   })
 }

@@ -3,7 +3,7 @@ import type { ParsedFile } from '../connectors/_kit/define.ts'
 import { insertInbox, sealRow } from '../db/inbox.ts'
 import { constraintOf, type Queryable, type Tx } from '../db/pool.ts'
 import { inTransaction } from '../db/transaction.ts'
-import type { Connection, Hub } from '../hub.ts'
+import type { Hub } from '../hub.ts'
 import { acknowledge } from './fileMoves.ts'
 import { wakeAll, wakeDrain } from './wake.ts'
 

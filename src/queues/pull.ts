@@ -1,4 +1,4 @@
-import { asHubError, HubError } from '../core/errors.ts'
+import { asHubError, type HubError } from '../core/errors.ts'
 import { STREAMS, type Stream } from '../core/model/fact.ts'
 import type { PulledPage } from '../connectors/_kit/define.ts'
 import { recordAttempt } from '../db/attempts.ts'

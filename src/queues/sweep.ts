@@ -198,7 +198,7 @@ interface Schedule {
 const DEFAULT_SECONDS = { orders: 300, payments: 900, listings: 3_600, settlements: 3_600, files: 30 } as const
 
 /** Creates what is missing, corrects what has changed: after the queue was wiped this brings every repeating job back. */
-export async function upsertSchedules(hub: Hub): Promise<void> {
+async function upsertSchedules(hub: Hub): Promise<void> {
   const schedules = [...[...hub.connections.values()].flatMap(schedulesOf), ...HUB_SCHEDULES]
   for (const { queue, name, key, every_ms, data } of schedules)
     await hub.queues.schedule(queue, name, key, every_ms, data)

@@ -79,6 +79,12 @@ export async function startThreePl(options: ThreePlOptions): Promise<ThreePl> {
       ? null
       : await startSftpServer({ root: options.root, port: options.port, ...options.sftp })
   const timer = setInterval(() => work(house), options.poll_ms)
+  let stopping: Promise<void> | undefined
+  const close = async (): Promise<void> => {
+    clearInterval(timer)
+    await sftp?.stop()
+    journal.close()
+  }
   work(house)
   const transport = sftp === null ? { kind: 'folder', root: options.root } : { kind: 'sftp', ...sftp.settings }
   return {
@@ -94,11 +100,7 @@ export async function startThreePl(options: ThreePlOptions): Promise<ThreePl> {
     ledger: () => statement(ledger),
     receive: (lines) => arrive(house, lines),
     count: () => cutCount(house),
-    stop: async () => {
-      clearInterval(timer)
-      await sftp?.stop()
-      journal.close()
-    },
+    stop: () => (stopping ??= close()),
   }
 }
 

@@ -145,13 +145,13 @@ export const orderTotal = (order: ShopOrder): number =>
   order.lines.reduce((total, line) => total + line.price_minor * line.quantity, 0)
 
 /** A parcel as the hub noted it in the order's meta data. */
-export interface Note {
+interface Note {
   tracking_number: string
   lines: { sku: string; quantity: number; line_id: string }[]
 }
 
 /** Every meta entry that names a tracking number counts, whatever its key: two entries of one number are a doubled notice. */
-export function notesOf(order: ShopOrder): Note[] {
+function notesOf(order: ShopOrder): Note[] {
   return order.meta.flatMap(({ value }) => {
     const note = value as { tracking_number?: unknown; lines?: unknown } | null
     if (

@@ -9,6 +9,8 @@ import { createTrade, type Shop, type Trade } from './trade.ts'
 import { startWooSimulator } from './woocommerce.ts'
 
 const CURRENCY = 'EUR'
+/** A merchant who sells several orders a second is on Shopify's largest plan. */
+const PLUS_PLAN = { max: 20_000, per_second: 1_000, query_max: 1_000 }
 
 type CommonOptions = SimulatorOptions & { connection_id: string }
 
@@ -77,7 +79,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       return await start({ ...common, port: 0 })
     }
   }
-  const shopify = await opened('shopify', 1, (common) => startShopifySimulator({ ...common, products: shelfOf(OFFERS.shopify), currency: CURRENCY }))
+  const shopify = await opened('shopify', 1, (common) => startShopifySimulator({ ...common, points: PLUS_PLAN, products: shelfOf(OFFERS.shopify), currency: CURRENCY }))
   const woocommerce = await opened('woocommerce', 2, (common) => startWooSimulator({ ...common, products: shelfOf(OFFERS.woocommerce), currency: CURRENCY }))
   const gateway = await opened('stripe', 3, (common) => startStripeSimulator({ ...common, currency: CURRENCY, fee: { percent_bp: 150, fixed_minor: 25 } }))
   const warehouse = await opened('filedrop', 4, (common) =>

@@ -13,7 +13,7 @@ it('shares one limit between processes through the database', async () => {
   const { db } = database
   const limit = { calls: 5, per_ms: 60_000 }
   const limiters = [0, 1, 2].map(() => createLimiter({ connection_id: 'shop', limit, store: { kind: 'postgres', db } }))
-  const endings = await Promise.allSettled(Array.from({ length: 12 }, (_, i) => limiters[i % 3]?.take()))
+  const endings = await Promise.allSettled(Array.from({ length: 12 }, (_, i) => limiters[i % 3]!.take()))
   const refused = endings.flatMap((ending) => (ending.status === 'rejected' ? [ending.reason as unknown] : []))
   expect(endings.filter(({ status }) => status === 'fulfilled')).toHaveLength(5)
   expect(refused).toHaveLength(7)
@@ -23,13 +23,21 @@ it('shares one limit between processes through the database', async () => {
 })
 
 it('takes windows of any length, and starts anew when one is over', async () => {
-  const limiter = createLimiter({ connection_id: 'fast', limit: { calls: 1, per_ms: 1_101 / 3 }, store: { kind: 'postgres', db: database.db } })
+  const limiter = createLimiter({
+    connection_id: 'fast',
+    limit: { calls: 1, per_ms: 1_101 / 3 },
+    store: { kind: 'postgres', db: database.db },
+  })
   for (let i = 0; i < 3; i += 1) await limiter.take()
 })
 
 it('says so when the database is not there', async () => {
   const gone = { query: (): Promise<object[]> => Promise.reject(new HubError('database_unavailable', 'gone')) }
-  const limiter = createLimiter({ connection_id: 'x', limit: { calls: 1, per_ms: 1000 }, store: { kind: 'postgres', db: gone } })
+  const limiter = createLimiter({
+    connection_id: 'x',
+    limit: { calls: 1, per_ms: 1000 },
+    store: { kind: 'postgres', db: gone },
+  })
   await expect(limiter.take()).rejects.toMatchObject({ code: 'database_unavailable' })
 })
 
@@ -41,9 +49,13 @@ it('shows the breaker to operators, and does not mind when it cannot', async () 
   const mirror = breakerMirror(db, 'shop', (thrown) => void faults.push(thrown))
   const until = new Date('2026-11-21T12:00:10Z')
   mirror({ failures: 1, open_until: until })
-  await expect.poll(() => db.query(`select failures, open_until from breakers`)).toEqual([{ failures: 1, open_until: until }])
+  await expect
+    .poll(() => db.query(`select failures, open_until from breakers`))
+    .toEqual([{ failures: 1, open_until: until }])
   mirror({ failures: 0, open_until: null })
-  await expect.poll(() => db.query(`select failures, open_until from breakers`)).toEqual([{ failures: 0, open_until: null }])
+  await expect
+    .poll(() => db.query(`select failures, open_until from breakers`))
+    .toEqual([{ failures: 0, open_until: null }])
   breakerMirror(db, 'nobody', (thrown) => void faults.push(thrown))({ failures: 1, open_until: null })
   await expect.poll(() => faults.length).toBe(1)
 })

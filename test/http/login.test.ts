@@ -19,8 +19,18 @@ const fields = (values: Record<string, string>): string => new URLSearchParams(v
 
 /** Every login of this file comes from an address of its own, so that the limit of one test is not another's. */
 let address = 0
-const login = (values: Record<string, string>, headers: Record<string, string> = SAME_SITE, remoteAddress = `10.0.0.${(address += 1)}`) =>
-  kit.app.inject({ method: 'POST', url: '/login', headers: { ...form, ...headers }, payload: fields(values), remoteAddress })
+const login = (
+  values: Record<string, string>,
+  headers: Record<string, string> = SAME_SITE,
+  remoteAddress = `10.0.0.${(address += 1)}`,
+) =>
+  kit.app.inject({
+    method: 'POST',
+    url: '/login',
+    headers: { ...form, ...headers },
+    payload: fields(values),
+    remoteAddress,
+  })
 
 describe('login', () => {
   it('shows a page that needs no script and escapes what it is told', async () => {
@@ -39,10 +49,25 @@ describe('login', () => {
   })
 
   it('uses a __Host- cookie with Secure when people come by https', async () => {
-    const app = await buildServer(kit.hub, { intake: kit.intake, boards: new Map(), public_url: 'https://hub.example.com' })
+    const app = await buildServer(kit.hub, {
+      intake: kit.intake,
+      boards: new Map(),
+      public_url: 'https://hub.example.com',
+    })
     const headers = { ...form, origin: 'https://hub.example.com' }
-    const answer = await app.inject({ method: 'POST', url: '/login', headers, payload: fields({ name: 'viewer', password: PASSWORD }) })
-    expect(answer.cookies[0]).toMatchObject({ name: '__Host-crossdock', secure: true, httpOnly: true, sameSite: 'Strict', path: '/' })
+    const answer = await app.inject({
+      method: 'POST',
+      url: '/login',
+      headers,
+      payload: fields({ name: 'viewer', password: PASSWORD }),
+    })
+    expect(answer.cookies[0]).toMatchObject({
+      name: '__Host-crossdock',
+      secure: true,
+      httpOnly: true,
+      sameSite: 'Strict',
+      path: '/',
+    })
     const cookie = `__Host-crossdock=${answer.cookies[0]?.value}`
     expect((await app.inject({ url: '/', headers: { cookie } })).statusCode).toBe(200)
     expect(answer.headers['strict-transport-security']).toContain('max-age')
@@ -61,10 +86,12 @@ describe('login', () => {
 
   it('stops guessing by address and by name', async () => {
     const byAddress = []
-    for (let attempt = 0; attempt < 11; attempt += 1) byAddress.push((await login({ name: `guess-${attempt}`, password: 'x' }, SAME_SITE, '10.9.9.9')).statusCode)
+    for (let attempt = 0; attempt < 11; attempt += 1)
+      byAddress.push((await login({ name: `guess-${attempt}`, password: 'x' }, SAME_SITE, '10.9.9.9')).statusCode)
     expect(byAddress).toEqual([...Array<number>(10).fill(401), 429])
     const byName = []
-    for (let attempt = 0; attempt < 11; attempt += 1) byName.push((await login({ name: attempt % 2 === 0 ? 'Target' : 'target', password: 'x' })).statusCode)
+    for (let attempt = 0; attempt < 11; attempt += 1)
+      byName.push((await login({ name: attempt % 2 === 0 ? 'Target' : 'target', password: 'x' })).statusCode)
     expect(byName).toEqual([...Array<number>(10).fill(401), 429])
   })
 
@@ -80,14 +107,21 @@ describe('login', () => {
 
   it('gives a new session id at login and refuses a forged cookie', async () => {
     const first = await logIn(kit.app, 'finance')
-    const again = await kit.app.inject({ method: 'POST', url: '/login', headers: { ...form, ...SAME_SITE, cookie: first }, payload: fields({ name: 'finance', password: PASSWORD }) })
+    const again = await kit.app.inject({
+      method: 'POST',
+      url: '/login',
+      headers: { ...form, ...SAME_SITE, cookie: first },
+      payload: fields({ name: 'finance', password: PASSWORD }),
+    })
     expect(again.cookies.find(({ name }) => name === 'crossdock')?.value).not.toBe(first.split('=')[1])
     expect((await kit.app.inject({ url: '/', headers: { cookie: first } })).statusCode).toBe(401)
     expect((await kit.app.inject({ url: '/', headers: { cookie: 'crossdock=abc.def' } })).statusCode).toBe(401)
   })
 
   it('lets a removed user and an expired session go no further', async () => {
-    await kit.hub.db.query(`insert into users select 'leaver', role, password_hash, source, created_at from users where name = 'viewer'`)
+    await kit.hub.db.query(
+      `insert into users select 'leaver', role, password_hash, source, created_at from users where name = 'viewer'`,
+    )
     const cookie = await logIn(kit.app, 'leaver')
     expect((await kit.app.inject({ url: '/api/v1/orders', headers: { cookie } })).statusCode).toBe(200)
     await kit.hub.db.query(`delete from users where name = 'leaver'`)
@@ -107,19 +141,36 @@ describe('login', () => {
     expect((await login({ name: 'viewer', password: PASSWORD }, headers)).statusCode).toBe(403)
     const cookie = await logIn(kit.app, 'operator')
     const change = (extra: Record<string, string>) =>
-      kit.app.inject({ method: 'POST', url: '/api/v1/connections/corner-eu/resume', headers: { cookie, host: 'localhost:3000', ...extra } })
+      kit.app.inject({
+        method: 'POST',
+        url: '/api/v1/connections/corner-eu/resume',
+        headers: { cookie, host: 'localhost:3000', ...extra },
+      })
     expect((await change(headers)).statusCode).toBe(403)
     expect((await change(SAME_SITE)).statusCode).toBe(200)
   })
 
   it('judges where a request comes from', () => {
-    expect(isSameSite({ origin: 'https://hub.example.com', host: 'internal:3000' }, 'https://hub.example.com')).toBe(true)
+    expect(isSameSite({ origin: 'https://hub.example.com', host: 'internal:3000' }, 'https://hub.example.com')).toBe(
+      true,
+    )
     expect(isSameSite({ origin: 'https://hub.example.com', host: 'internal:3000' }, undefined)).toBe(false)
     expect(isSameSite({ origin: 'http://LOCALHOST:3000', host: 'LocalHost:3000' }, undefined)).toBe(true)
   })
 
   it('leads nowhere else after the login', () => {
-    for (const next of ['//evil.example', '/\\evil.example', 'https://evil.example', '/a\\b', '/login', '/logout', '', undefined, '/a b', '/a\r\nset-cookie: x']) {
+    for (const next of [
+      '//evil.example',
+      '/\\evil.example',
+      'https://evil.example',
+      '/a\\b',
+      '/login',
+      '/logout',
+      '',
+      undefined,
+      '/a b',
+      '/a\r\nset-cookie: x',
+    ]) {
       expect(safeNext(next)).toBe('/')
     }
     expect(safeNext('/queues/queue/intake?status=failed')).toBe('/queues/queue/intake?status=failed')
@@ -141,12 +192,15 @@ describe('passwords', () => {
 
 describe('the first user', () => {
   it('is made once, when there is nobody, and configured users come and go', async () => {
-    const { db, drop } = await createTestDatabase()
+    const database = await createTestDatabase()
+    const { db } = database
     const hub = { ...kit.hub, db }
     const made = await Promise.all([ensureFirstUser(hub), ensureFirstUser(hub)])
     expect(made.filter((user) => user !== undefined)).toHaveLength(1)
     const first = made.find((user) => user !== undefined)
-    const [stored] = await db.query<{ role: string; password_hash: string }>(`select role, password_hash from users where name = 'admin'`)
+    const [stored] = await db.query<{ role: string; password_hash: string }>(
+      `select role, password_hash from users where name = 'admin'`,
+    )
     expect(stored?.role).toBe('admin')
     expect(await verifyPassword(first?.password ?? '', stored?.password_hash)).toBe(true)
 
@@ -159,6 +213,6 @@ describe('the first user', () => {
     ])
     await ensureFirstUser(hub)
     expect(await db.query(`select 1 from users where name = 'anna'`)).toEqual([])
-    await drop()
+    await database.drop()
   })
 })

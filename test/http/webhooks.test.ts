@@ -28,7 +28,11 @@ interface Delivery {
 
 const BODY = '{"id":"1001",  "buyer_email":"ada@example.com"}'
 
-async function deliver({ connection = 'corner-eu', body = BODY, headers = {} }: Delivery = {}): Promise<{ status: number; body: Record<string, unknown>; headers: Headers }> {
+async function deliver({ connection = 'corner-eu', body = BODY, headers = {} }: Delivery = {}): Promise<{
+  status: number
+  body: Record<string, unknown>
+  headers: Headers
+}> {
   sequence += 1
   const all: Record<string, string | undefined> = {
     'content-type': 'application/json',
@@ -36,19 +40,28 @@ async function deliver({ connection = 'corner-eu', body = BODY, headers = {} }: 
     'x-corner-delivery': `delivery-${sequence}`,
     ...headers,
   }
-  const sent = Object.fromEntries(Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined))
-  const answer = await fetch(`${server.url}/webhooks/${connection}`, { method: 'POST', body: new Uint8Array(Buffer.from(body)), headers: sent })
+  const sent = Object.fromEntries(
+    Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  )
+  const answer = await fetch(`${server.url}/webhooks/${connection}`, {
+    method: 'POST',
+    body: new Uint8Array(Buffer.from(body)),
+    headers: sent,
+  })
   return { status: answer.status, body: (await answer.json()) as Record<string, unknown>, headers: answer.headers }
 }
 
-const rows = async (): Promise<number> => (await kit.hub.db.query<{ n: number }>('select count(*)::int as n from inbox'))[0]?.n ?? -1
+const rows = async (): Promise<number> =>
+  (await kit.hub.db.query<{ n: number }>('select count(*)::int as n from inbox'))[0]?.n ?? -1
 
 describe('webhooks', () => {
   it('stores the exact bytes before it answers 200', async () => {
     const answer = await deliver({ headers: { 'x-corner-delivery': 'exact' } })
     expect(answer.status).toBe(200)
     expect(answer.body).toEqual({ result: 'stored' })
-    const [row] = await kit.hub.db.query<{ topic: string; body: Buffer; source: string }>(`select topic, body, source from inbox where dedupe_key = 'exact'`)
+    const [row] = await kit.hub.db.query<{ topic: string; body: Buffer; source: string }>(
+      `select topic, body, source from inbox where dedupe_key = 'exact'`,
+    )
     expect(row).toMatchObject({ topic: 'order', source: 'webhook' })
     expect(kit.hub.vault.open(row!.body, 'inbox:corner-eu:exact').toString()).toBe(BODY)
   })
@@ -76,7 +89,11 @@ describe('webhooks', () => {
     ['a wrong content type', { headers: { 'content-type': 'text/plain' } }, 415],
     ['a longer content type', { headers: { 'content-type': 'application/jsonx' } }, 415],
     ['a content type with a tab', { headers: { 'content-type': 'application/json\ta' } }, 415],
-    ['a content type with a space before the semicolon', { headers: { 'content-type': 'application/json ;charset=utf-8' } }, 415],
+    [
+      'a content type with a space before the semicolon',
+      { headers: { 'content-type': 'application/json ;charset=utf-8' } },
+      415,
+    ],
     ['another parameter', { headers: { 'content-type': 'application/json; boundary=x' } }, 415],
     ['two parameters', { headers: { 'content-type': 'application/json; charset=utf-8; x=y' } }, 415],
     ['another charset', { headers: { 'content-type': 'application/json; charset=utf-16' } }, 415],
@@ -94,12 +111,19 @@ describe('webhooks', () => {
   })
 
   it('gives the same answer for what does not exist and what takes no webhooks', async () => {
-    const bodies = [await deliver({ connection: 'nobody' }), await deliver({ connection: 'mute-eu' })].map(({ body }) => ({ ...body, request_id: '' }))
+    const bodies = [await deliver({ connection: 'nobody' }), await deliver({ connection: 'mute-eu' })].map(
+      ({ body }) => ({ ...body, request_id: '' }),
+    )
     expect(bodies[0]).toEqual(bodies[1])
   })
 
   it('takes the content type in any case and with its charset', async () => {
-    for (const type of ['Application/JSON', 'application/json;charset=UTF-8', 'application/json; charset="utf-8"', 'application/x-www-form-urlencoded']) {
+    for (const type of [
+      'Application/JSON',
+      'application/json;charset=UTF-8',
+      'application/json; charset="utf-8"',
+      'application/x-www-form-urlencoded',
+    ]) {
       expect((await deliver({ headers: { 'content-type': type } })).status).toBe(200)
     }
     expect(contentTypeOf('application/json;')).toBeUndefined()
@@ -108,7 +132,10 @@ describe('webhooks', () => {
 
   it('stops reading a chunked body at the limit', async () => {
     const status = await new Promise<number>((resolve, reject) => {
-      const sent = httpRequest(`${server.url}/webhooks/corner-eu`, { method: 'POST', headers: { 'content-type': 'application/json', 'transfer-encoding': 'chunked' } })
+      const sent = httpRequest(`${server.url}/webhooks/corner-eu`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'transfer-encoding': 'chunked' },
+      })
       sent.on('response', (answer) => resolve(answer.resume().statusCode ?? 0))
       sent.on('error', reject)
       sent.write('y'.repeat(3_000))
@@ -122,7 +149,11 @@ describe('webhooks', () => {
     const status = await new Promise<number>((resolve, reject) => {
       const sent = httpRequest(`${server.url}/webhooks/corner-eu`, {
         method: 'POST',
-        headers: { 'content-type': 'application/json', 'x-corner-signature': [signed(BODY), signed(BODY)], 'x-corner-delivery': 'double' },
+        headers: {
+          'content-type': 'application/json',
+          'x-corner-signature': [signed(BODY), signed(BODY)],
+          'x-corner-delivery': 'double',
+        },
       })
       sent.on('response', (answer) => resolve(answer.resume().statusCode ?? 0))
       sent.on('error', reject)
@@ -134,15 +165,26 @@ describe('webhooks', () => {
 
   it('answers pings and topics that mean nothing without storing them', async () => {
     const before = await rows()
-    expect((await deliver({ headers: { 'x-corner-ping': 'yes', 'x-corner-signature': undefined } })).body).toEqual({ result: 'acknowledged' })
+    expect((await deliver({ headers: { 'x-corner-ping': 'yes', 'x-corner-signature': undefined } })).body).toEqual({
+      result: 'acknowledged',
+    })
     expect((await deliver({ headers: { 'x-corner-topic': 'ignore' } })).body).toEqual({ result: 'ignored' })
     expect(await rows()).toBe(before)
   })
 
   it('asks the sender to come again while too much is waiting', async () => {
-    const busy = { accept: () => Promise.reject(new HubError('database_unavailable', 'too many messages wait to be stored', { retry_after_ms: 1_500 })) }
+    const busy = {
+      accept: () =>
+        Promise.reject(
+          new HubError('database_unavailable', 'too many messages wait to be stored', { retry_after_ms: 1_500 }),
+        ),
+    }
     const app = await buildServer(kit.hub, { intake: busy, boards: new Map() })
-    const headers = { 'content-type': 'application/json', 'x-corner-signature': signed(BODY), 'x-corner-delivery': 'busy' }
+    const headers = {
+      'content-type': 'application/json',
+      'x-corner-signature': signed(BODY),
+      'x-corner-delivery': 'busy',
+    }
     const answer = await app.inject({ method: 'POST', url: '/webhooks/corner-eu', payload: BODY, headers })
     expect(answer.statusCode).toBe(503)
     expect(answer.headers['retry-after']).toBe('2')
@@ -160,7 +202,11 @@ describe('webhooks', () => {
   it('answers 503 with Retry-After, and never 2xx, when the database is gone', async () => {
     const lost = await openHttpHub()
     await lost.hub.db.close()
-    const headers = { 'content-type': 'application/json', 'x-corner-signature': signed(BODY), 'x-corner-delivery': 'lost' }
+    const headers = {
+      'content-type': 'application/json',
+      'x-corner-signature': signed(BODY),
+      'x-corner-delivery': 'lost',
+    }
     const answer = await lost.app.inject({ method: 'POST', url: '/webhooks/corner-eu', payload: BODY, headers })
     expect(answer.statusCode).toBe(503)
     expect(answer.headers['retry-after']).toBe('5')

@@ -1,4 +1,5 @@
 import pino from 'pino'
+import { inTransaction } from '../../src/db/transaction.ts'
 import { openQueues, type OpenQueues } from '../../src/queues/bull.ts'
 import type { TestDatabase } from './database.ts'
 import { hasRedis, startRedis, type TestRedis } from './redis.ts'
@@ -33,10 +34,12 @@ export async function startBackend(kind: 'postgres' | 'redis', database: TestDat
   }
 }
 
-/** All of BullMQ's tables but the ledger of its own migrations. */
+/** All of BullMQ's tables but the ledger of its own migrations. Running workers may make it a deadlock's victim: then once more. */
 async function truncateQueues(database: TestDatabase): Promise<void> {
   const tables = await database.db.query<{ name: string }>(
-    `select quote_ident(schemaname) || '.' || quote_ident(tablename) as name from pg_tables where schemaname = 'bullmq' and tablename <> 'migration'`,
+    `select quote_ident(schemaname) || '.' || quote_ident(tablename) as name from pg_tables
+     where schemaname = 'bullmq' and tablename <> 'migration'`,
   )
-  await database.db.query(`truncate ${tables.map((table) => table.name).join(', ')} cascade`)
+  const names = tables.map((table) => table.name).join(', ')
+  await inTransaction(database.db, (tx) => tx.query(`truncate ${names} cascade`), { attempts_max: 50 })
 }

@@ -40,7 +40,9 @@ export async function seedDocuments(hub: Hub): Promise<Seeded> {
     received_at: new Date(AT),
   })
   await insertInbox(db, [sealRow(hub.vault, message('m-1')), sealRow(hub.vault, message('m-2'))])
-  await db.query(`update inbox set state = 'parked', cause_code = 'unknown_sku', cause_detail = 'no such listing' where dedupe_key = 'm-2'`)
+  await db.query(
+    `update inbox set state = 'parked', cause_code = 'unknown_sku', cause_detail = 'no such listing' where dedupe_key = 'm-2'`,
+  )
   await db.query(`
     insert into dead_letters (connection_id, source, source_id, kind, code, detail, created_at)
       select 'corner-eu', 'inbox', id, 'order', 'unknown_sku', 'no such listing', '${AT}' from inbox where dedupe_key = 'm-2'`)
@@ -57,7 +59,17 @@ async function seedOrders(hub: Hub): Promise<string> {
         order_external_id: 'ext-1',
         person_id: null,
         buyer: { external_id: 'c-1', name: 'Ada Lovelace', email: 'ada@example.com', phone: null },
-        ship_to: { name: 'Ada Lovelace', company: null, line1: '1 Street', line2: null, city: 'London', region: null, postcode: 'N1', country: 'GB', phone: null },
+        ship_to: {
+          name: 'Ada Lovelace',
+          company: null,
+          line1: '1 Street',
+          line2: null,
+          city: 'London',
+          region: null,
+          postcode: 'N1',
+          country: 'GB',
+          phone: null,
+        },
         bill_to: null,
       },
     ]),
@@ -102,7 +114,10 @@ async function seedOrders(hub: Hub): Promise<string> {
      values ('corner-eu', 'pay-1', 'capture', 'succeeded', $2, 'EUR', 2000, $1, $2)`,
     [id, AT],
   )
-  await db.query(`insert into order_facts (order_id, kind, at, recorded_at, source) values ($1, 'received', $2, $2, 'inbox:1')`, [id, AT])
+  await db.query(
+    `insert into order_facts (order_id, kind, at, recorded_at, source) values ($1, 'received', $2, $2, 'inbox:1')`,
+    [id, AT],
+  )
   return id
 }
 
@@ -130,7 +145,10 @@ async function seedEffects(hub: Hub, order_id: string): Promise<void> {
 
 async function seedSettlements(hub: Hub): Promise<void> {
   const { db, ids } = hub
-  for (const [name, difference] of [['po_1', 0], ['po_2', 20]] as const) {
+  for (const [name, difference] of [
+    ['po_1', 0],
+    ['po_2', 20],
+  ] as const) {
     const id = ids.uuid()
     await db.query(
       `insert into settlements (id, connection_id, external_id, status, currency, payout_minor, gross_minor, fee_minor, net_minor, difference_minor,

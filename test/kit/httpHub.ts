@@ -15,7 +15,7 @@ import { createTestDatabase, type TestDatabase } from './database.ts'
 import { rememberingQueues, seedConnections, testHub, type TestConnection } from './testHub.ts'
 
 /** A shop nobody sells software for: signs with HMAC-SHA256 in base64, pings without a signature. */
-export const corner: Connector = defineConnector({
+const corner: Connector = defineConnector({
   id: 'corner',
   label: 'Corner shop',
   kind: 'storefront',
@@ -36,7 +36,13 @@ export const corner: Connector = defineConnector({
       map: ({ id, buyer_email }, { observed_at }) => [
         {
           kind: 'privacy',
-          document: { external_id: `${id} ${observed_at.slice(0, 4)}`, action: 'data_request', buyer_external_id: null, buyer_email, order_external_ids: [id] },
+          document: {
+            external_id: `${id} ${observed_at.slice(0, 4)}`,
+            action: 'data_request',
+            buyer_external_id: null,
+            buyer_email,
+            order_external_ids: [id],
+          },
         },
       ],
     }),
@@ -44,7 +50,7 @@ export const corner: Connector = defineConnector({
 })
 
 /** Has no webhook and nothing to test. */
-export const mute: Connector = defineConnector({
+const mute: Connector = defineConnector({
   id: 'mute',
   label: 'Mute',
   kind: 'erp',
@@ -53,11 +59,16 @@ export const mute: Connector = defineConnector({
   inbound: {},
 })
 
-export const CORNER_SECRET = 'a secret between the two of us'
+const CORNER_SECRET = 'a secret between the two of us'
 const WEBHOOK_BYTES_MAX = 4_096
 
-export const CONNECTIONS: readonly TestConnection[] = [
-  { id: 'corner-eu', connector: corner, settings: { secret: CORNER_SECRET }, config: { webhooks: { body_bytes_max: WEBHOOK_BYTES_MAX } } },
+const CONNECTIONS: readonly TestConnection[] = [
+  {
+    id: 'corner-eu',
+    connector: corner,
+    settings: { secret: CORNER_SECRET },
+    config: { webhooks: { body_bytes_max: WEBHOOK_BYTES_MAX } },
+  },
   { id: 'mute-eu', connector: mute },
 ]
 
@@ -87,19 +98,32 @@ export async function openHttpHub(options: HttpHubOptions = {}): Promise<HttpHub
   const { db } = database
   const real: OpenQueues | undefined =
     options.queues === 'real'
-      ? await openQueues({ database_url: database.url, redis_url: '', log: { info: () => {}, warn: () => {}, error: () => {} } })
+      ? await openQueues({
+          database_url: database.url,
+          redis_url: '',
+          log: { info: () => {}, warn: () => {}, error: () => {} },
+        })
       : undefined
   await seedConnections(db, CONNECTIONS)
   const bare = testHub({ db, queues: real ?? rememberingQueues(), connections: CONNECTIONS })
   const hub: Hub = {
     ...bare,
-    config: { ...bare.config, hub: { ...bare.config.hub, host: '127.0.0.1', port: 0, log_level: 'silent', environment: 'sandbox' }, users: [] },
+    config: {
+      ...bare.config,
+      hub: { ...bare.config.hub, host: '127.0.0.1', port: 0, log_level: 'silent', environment: 'sandbox' },
+      users: [],
+    },
   }
   const password_hash = await hashPassword(PASSWORD)
   const keys = {} as Record<Role, string>
   for (const role of ['viewer', 'operator', 'finance', 'admin'] as const) {
-    await db.query(`insert into users (name, role, password_hash, source, created_at) values ($1, $1, $2, 'config', now())`, [role, password_hash])
-    keys[role] = (await createApiKey(db, { name: `${role} key`, role, created_by: 'test', now: hub.clock.now() })).secret
+    await db.query(
+      `insert into users (name, role, password_hash, source, created_at) values ($1, $1, $2, 'config', now())`,
+      [role, password_hash],
+    )
+    keys[role] = (
+      await createApiKey(db, { name: `${role} key`, role, created_by: 'test', now: hub.clock.now() })
+    ).secret
   }
   const intake = createIntake({ db, vault: hub.vault, wake: async () => {}, onWakeFailed: () => {} })
   const app = await buildServer(hub, { intake, boards: real?.bullQueues ?? new Map(), ...options.server })
@@ -119,7 +143,11 @@ export async function openHttpHub(options: HttpHubOptions = {}): Promise<HttpHub
 }
 
 /** What a browser sends with a form of our own page. */
-export const SAME_SITE = { 'sec-fetch-site': 'same-origin', origin: 'http://localhost:3000', host: 'localhost:3000' } as const
+export const SAME_SITE = {
+  'sec-fetch-site': 'same-origin',
+  origin: 'http://localhost:3000',
+  host: 'localhost:3000',
+} as const
 
 /** Logs in through the form and returns the cookie header. */
 export async function logIn(app: App, name: string): Promise<string> {
@@ -130,6 +158,7 @@ export async function logIn(app: App, name: string): Promise<string> {
     payload: new URLSearchParams({ name, password: PASSWORD }).toString(),
   })
   const cookie = answer.cookies.find((entry) => entry.name.endsWith('crossdock'))
-  if (answer.statusCode !== 303 || cookie === undefined) throw new HubError('internal', `the login answered ${answer.statusCode}: ${answer.body.slice(0, 200)}`)
+  if (answer.statusCode !== 303 || cookie === undefined)
+    throw new HubError('internal', `the login answered ${answer.statusCode}: ${answer.body.slice(0, 200)}`)
   return `${cookie.name}=${cookie.value}`
 }

@@ -42,13 +42,24 @@ const orderMapping = defineMapping({
         shipping_method: null,
         lines: [
           {
-            ...{ external_id: '1', channel_sku: sku, title: null, quantity, requires_shipping: true },
-            ...{ unit_price_minor: 100, discount_minor: 0, tax_minor: 0, total_minor: 100 * quantity },
+            external_id: '1',
+            channel_sku: sku,
+            title: null,
+            quantity,
+            requires_shipping: true,
+            unit_price_minor: 100,
+            discount_minor: 0,
+            tax_minor: 0,
+            total_minor: 100 * quantity,
           },
         ],
         totals: {
-          ...{ subtotal_minor: 100 * quantity, discount_minor: 0, shipping_minor: 0, tax_minor: 0 },
-          ...{ total_minor: 100 * quantity, refunded_minor: 0 },
+          subtotal_minor: 100 * quantity,
+          discount_minor: 0,
+          shipping_minor: 0,
+          tax_minor: 0,
+          total_minor: 100 * quantity,
+          refunded_minor: 0,
         },
         payment_ids: [],
         refunds: [],
@@ -125,7 +136,7 @@ function tell<R extends { outbox_id: number }>(
   }
 }
 
-export function depotConnector(options: { readable: boolean; batch_max: number }): Connector {
+function depotConnector(options: { readable: boolean; batch_max: number }): Connector {
   return defineConnector({
     id: 'depot',
     label: 'Depot',
@@ -147,7 +158,7 @@ export function depotConnector(options: { readable: boolean; batch_max: number }
   })
 }
 
-export const shopConnector = defineConnector({
+const shopConnector = defineConnector({
   id: 'shop',
   label: 'Shop',
   kind: 'storefront',

@@ -57,7 +57,7 @@ export function testHub(parts: {
 }
 
 function connectionOf({ id, connector, settings = {}, http, files, config }: TestConnection): Connection {
-  const full = {
+  const full: ConnectionConfig = {
     id,
     connector: connector.id,
     company: 'acme',
@@ -70,7 +70,7 @@ function connectionOf({ id, connector, settings = {}, http, files, config }: Tes
     webhooks: { body_bytes_max: 1_048_576 },
     settings,
     ...config,
-  } as ConnectionConfig
+  }
   const port = { http: http ?? unusable<Http>('http'), files: files ?? unusable<FileStore>('files'), settings } as Port
   return { id, connector, config: full, port }
 }

@@ -51,9 +51,13 @@ const inbox = (): Promise<
 
 test('drains everything that is due, in batches, and says what it was', async () => {
   const many = Array.from({ length: 600 }, (_, index) => ({
-    ...{ connection_id: 'shop-1', source: 'webhook', topic: 'order', dedupe_key: `many-${index}` },
+    connection_id: 'shop-1',
+    source: 'webhook',
+    topic: 'order',
+    dedupe_key: `many-${index}`,
     body: Buffer.from(JSON.stringify(orderPayload(`M-${index}`))),
-    ...{ observed_at: clock.now(), received_at: clock.now() },
+    observed_at: clock.now(),
+    received_at: clock.now(),
   }))
   await insertInbox(
     database.db,
@@ -110,7 +114,9 @@ test('asks for a pull when the vendor said that something moved', async () => {
   await put('signal', {})
   await drainConnection(hub, 'shop-1', reporter)
   expect(queues.added).toContainEqual({
-    ...{ queue: 'pull', name: 'pull', data: { connection_id: 'shop-1', stream: 'orders' } },
+    queue: 'pull',
+    name: 'pull',
+    data: { connection_id: 'shop-1', stream: 'orders' },
     options: { coalesce_key: 'pull-shop-1-orders' },
   })
 })

@@ -182,7 +182,7 @@ test('a refusal is given up at once, and a replay by two people at once tells th
   expect(await outbox()).toMatchObject([{ state: 'dead', attempts: 1, error_code: 'vendor_rejected' }])
   expect(queues.added.filter((job) => job.queue === 'dead-letter')).toHaveLength(1)
   const results = await Promise.all([replayDeadLetters(hub, {}, 'jo'), replayDeadLetters(hub, {}, 'al')])
-  expect(results.map((result) => result.replayed).toSorted()).toEqual([0, 1])
+  expect(results.reduce((sum, result) => sum + result.replayed, 0)).toBe(1)
   await Promise.all([relayDue(hub), relayDue(hub)])
   await Promise.all([run(group!), run(group!)])
   expect(vendor.done).toHaveLength(1)

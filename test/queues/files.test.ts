@@ -205,8 +205,7 @@ describe('a full file that has shrunk', () => {
     await drop('stock_1.txt', ...full(10))
     await read()
     await drop('stock_2.txt', ...full(6))
-    expect(await read()).toMatchObject({ read: 0, held: 1 })
-    expect(await inboxStates()).toHaveLength(10)
+    await read()
   })
   const heldId = async (): Promise<number> => {
     const [row] = await database.db.query<{ id: number }>(`select id from inbound_files where name = 'stock_2.txt'`)
@@ -215,6 +214,7 @@ describe('a full file that has shrunk', () => {
 
   test('is held, and applied once somebody confirms it', async () => {
     expect(await fileRows()).toMatchObject([{ state: 'applied' }, { state: 'held', error_code: 'snapshot_shrank' }])
+    expect(await inboxStates()).toHaveLength(10)
     expect(await tree('done/held')).toEqual(['done/held/stock_2.txt'])
     const id = await heldId()
     const both = await Promise.allSettled([confirmFile(hub, id, 'jo'), confirmFile(hub, id, 'al')])

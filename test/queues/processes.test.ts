@@ -56,8 +56,13 @@ describe.each(BACKENDS)('worker processes on %s', (kind) => {
     const now = new Date()
     const rows = payloads.map((payload, index) =>
       sealRow(vault, {
-        ...{ connection_id: 'shop-1', source: 'webhook', topic, dedupe_key: `${prefix}-${index}` },
-        ...{ body: Buffer.from(JSON.stringify(payload)), observed_at: now, received_at: now },
+        connection_id: 'shop-1',
+        source: 'webhook',
+        topic,
+        dedupe_key: `${prefix}-${index}`,
+        body: Buffer.from(JSON.stringify(payload)),
+        observed_at: now,
+        received_at: now,
       }),
     )
     await insertInbox(database.db, rows)

@@ -52,7 +52,10 @@ export function readCsv(text: string, options: { delimiter?: string } = {}): Csv
       max_record_size: RECORD_BYTES_MAX,
       info: true,
     }) as unknown as { record: string[]; info: { bytes: number } }[]
-    return records.map(({ record, info }) => ({ line: lineAt(endOfRecord(bytes, info.bytes)), cells: record.map(restoreCell) }))
+    return records.map(({ record, info }) => ({
+      line: lineAt(endOfRecord(bytes, info.bytes)),
+      cells: record.map(restoreCell),
+    }))
   } catch (thrown) {
     if (!(thrown instanceof CsvError)) throw thrown
     // The library's message quotes the cell, which may be somebody's name; its code and position say enough.

@@ -46,7 +46,7 @@ const STOCK: Format = {
 }
 
 /** One entry per file type: the table of the README in code. */
-export const FORMATS: Readonly<Record<string, Format>> = {
+const FORMATS: Readonly<Record<string, Format>> = {
   shipments: {
     topic: 'shipment',
     head: {

@@ -3,7 +3,7 @@ import { HubError, type ErrorCode } from '../../core/errors.ts'
 import { checker, type Check } from '../../core/model/validate.ts'
 import type { HttpAnswer, HttpCall, HttpDefinition, Port } from '../_kit/define.ts'
 
-export const API_VERSION = '2026-10'
+const API_VERSION = '2026-10'
 
 export const Settings = Type.Object(
   {

@@ -301,14 +301,17 @@ async function standingOf(port: ShopPort, notice: ShipmentNotice): Promise<Stand
 const isBooked = ({ booked, missing }: Standing): boolean =>
   booked !== null && [...missing.values()].every((units) => units <= 0)
 
-/** Spreads the missing units over open work, one mutation per location, because Shopify takes only one location at a time. */
+/**
+ * Spreads the missing units over open work, one mutation per location, because Shopify takes only one location at a time. Units that
+ * the shop no longer wants (an edit or refund after the parcel left) find no work and are left out: the rest still gets its number.
+ */
 function allocate({
   work,
   missing,
 }: Standing): Map<
   string,
   { fulfillmentOrderId: string; fulfillmentOrderLineItems: { id: string; quantity: number }[] }[]
-> | null {
+> {
   const left = new Map(missing)
   const byLocation: ReturnType<typeof allocate> = new Map()
   for (const { id, status, assignedLocation, lineItems } of work) {
@@ -327,7 +330,7 @@ function allocate({
         { fulfillmentOrderId: id, fulfillmentOrderLineItems: taken },
       ])
   }
-  return [...left.values()].some((units) => units > 0) ? null : byLocation
+  return byLocation
 }
 
 /** Books a shipment against the order's open work. What stands under the tracking number already is not booked again. */
@@ -345,8 +348,9 @@ async function sendShipment(port: ShopPort, notice: ShipmentNotice): Promise<End
     return { outcome: 'refused', code: 'vendor_not_found', detail: 'the shop does not know the order' }
   if (isBooked(standing)) return { outcome: 'done', external_id: standing.booked }
   const parts = allocate(standing)
-  if (parts === null)
-    return { outcome: 'refused', code: 'over_shipped', detail: 'the shop has less open work than was shipped' }
+  if (parts.size === 0 && standing.booked !== null) return { outcome: 'done', external_id: standing.booked }
+  if (parts.size === 0)
+    return { outcome: 'refused', code: 'over_shipped', detail: 'the shop has no open work left for what was shipped' }
   const told = { company: notice.carrier, number: notice.tracking_number, url: notice.tracking_url }
   const trackingInfo = Object.fromEntries(Object.entries(told).filter(([, value]) => value !== null))
   let external_id: string | null = null

@@ -16,7 +16,7 @@ const readOrders = checker(
     Type.Object(
       {
         id: Type.Integer(),
-        date_modified_gmt: Type.String(),
+        date_modified_gmt: Type.Union([Type.String(), Type.Null()]),
         refunds: Type.Array(Type.Object({ id: Type.Integer() }, open)),
       },
       open,
@@ -58,8 +58,7 @@ export async function* pullOrders(port: Port<WooSettings>, request: PullRequest)
     for await (const orders of changedOrders(port, status, from_ms)) {
       const items: PulledItem[] = []
       for (const order of orders) items.push(await orderItem(port, order))
-      const newest = orders.map((order) => `${order.date_modified_gmt}Z`).reduce((a, b) => (a > b ? a : b))
-      if (newest > cursor[status]) cursor[status] = newest
+      for (const order of orders) if (modifiedAt(order) > cursor[status]) cursor[status] = modifiedAt(order)
       yield { items, cursor: JSON.stringify(cursor) }
     }
   }
@@ -109,17 +108,21 @@ async function* changedOrders(
     yield orders
     if (page >= pagesOf(answer)) return
     // `modified_after` excludes the second it names, so one second less brings the whole last second again.
-    const next_ms = Date.parse(`${last.date_modified_gmt}Z`) - 1_000
+    const next_ms = Date.parse(modifiedAt(last)) - 1_000
     if (next_ms > after_ms) [after_ms, page] = [next_ms, 1]
     else page += 1
   }
 }
 
+/** Empty for an order without a time, which then only fails to move the cursor. */
+const modifiedAt = (order: WooOrderRow): string =>
+  order.date_modified_gmt === null ? '' : `${order.date_modified_gmt}Z`
+
 const pagesOf = (answer: HttpAnswer): number => Number(answer.headers['x-wp-totalpages'] ?? 1)
 
 async function orderItem(port: Port<WooSettings>, order: WooOrderRow): Promise<PulledItem> {
   const payload = order.refunds.length === 0 ? order : { ...order, refund_details: await refundsOf(port, order.id) }
-  return { topic: 'order', dedupe_key: `poll:order:${order.id}:${order.date_modified_gmt}:${hashOf(payload)}`, payload }
+  return { topic: 'order', dedupe_key: `poll:order:${order.id}:${modifiedAt(order)}:${hashOf(payload)}`, payload }
 }
 
 async function refundsOf(port: Port<WooSettings>, order_id: number): Promise<unknown[]> {
@@ -224,5 +227,5 @@ export async function showNewestOrder(port: Port<WooSettings>): Promise<string> 
   const total = answer.headers['x-wp-total'] ?? '?'
   return newest === undefined
     ? 'the shop has no orders yet'
-    : `newest order ${newest.id} of ${newest.date_modified_gmt}Z, ${total} in all`
+    : `newest order ${newest.id} of ${modifiedAt(newest)}, ${total} in all`
 }

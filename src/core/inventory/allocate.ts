@@ -4,7 +4,7 @@ import { loadWork } from '../fulfillment/work.ts'
 import { refreshAxes } from '../orders/axes.ts'
 import type { PaymentState } from '../orders/rules.ts'
 import { book } from './book.ts'
-import { lockStock, stockKey, type StockRow } from './ledger.ts'
+import { stockKey, tryLockStock, type StockRow } from './ledger.ts'
 import { bookedOrder, demandKeys } from './reserve.ts'
 import { decideReservations, type LineDemand, type OrderDemand } from './rules.ts'
 import type { LiveReservation } from './rulesChange.ts'
@@ -24,7 +24,7 @@ const PAGE_ROWS = 500
 
 /**
  * Gives freed or arrived units of these items to the orders that wait for them, by (priority, time of waiting), under the same
- * all-or-nothing policy as a new order, and makes the work. An order that another transaction has locked is passed over instead of
+ * all-or-nothing policy as a new order, and makes the work. The caller has locked the stock rows that the units came to. An order that another transaction has locked is passed over instead of
  * waited for (waiting here could deadlock): that transaction settles the order's own shortfall when it locks the same stock.
  */
 export async function allocateShortfalls(tx: Tx, ctx: CoreContext, item_ids: readonly number[]): Promise<void> {
@@ -61,9 +61,10 @@ async function allocatePage(
   page: readonly { order_id: string }[],
 ): Promise<boolean> {
   const order_ids = [...new Set(page.map((row) => row.order_id))]
-  // Read twice: first to know which stock rows to lock, then again once nobody else can change what is decided on.
+  // Read twice: first to know which stock rows to look at, then again once nobody else can change what is decided on. The rows that
+  // units came to are locked by the caller; of others only those that are free, because waiting out of order could deadlock.
   const seen = await loadShortfalls(tx, order_ids)
-  const stock = await lockStock(tx, demandKeys(demandsOf(ctx, seen)), ctx.now)
+  const stock = await tryLockStock(tx, demandKeys(demandsOf(ctx, seen)))
   if (isExhausted(stock, item_ids)) return true
   const locked = await lockFreeOrders(tx, order_ids)
   const shortfalls = (await loadShortfalls(tx, [...locked.keys()])).filter((row) => locked.has(row.order_id))

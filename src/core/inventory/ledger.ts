@@ -60,13 +60,23 @@ export async function lockStock(tx: Tx, keys: readonly StockKey[], _now: Date): 
   return new Map(all.map((row) => [stockKey(row.item_id, row.location_id), row]))
 }
 
-async function selectForUpdate(tx: Tx, keys: readonly StockKey[]): Promise<StockRow[]> {
+/**
+ * Locks those of these rows that nobody else has locked, and never waits: for work that was not foreseen when the transaction took its
+ * locks in order. Rows that this transaction has locked already are among them.
+ */
+export async function tryLockStock(tx: Tx, keys: readonly StockKey[]): Promise<Map<string, StockRow>> {
+  const unique = new Map(keys.map((key) => [stockKey(key.item_id, key.location_id), key]))
+  const rows = unique.size === 0 ? [] : await selectForUpdate(tx, [...unique.values()], 'skip locked')
+  return new Map(rows.map((row) => [stockKey(row.item_id, row.location_id), row]))
+}
+
+async function selectForUpdate(tx: Tx, keys: readonly StockKey[], wait: '' | 'skip locked' = ''): Promise<StockRow[]> {
   return tx.query<StockRow>(
     `select s.item_id, s.location_id, s.available, s.reserved, s.committed, s.damaged, s.quality_control, s.safety_stock, s.incoming,
        s.counted_as_of
      from unnest($1::bigint[], $2::text[]) as k(item_id, location_id)
      join stock s on s.item_id = k.item_id and s.location_id = k.location_id
-     order by s.item_id, s.location_id for no key update of s`,
+     order by s.item_id, s.location_id for no key update of s ${wait}`,
     columns(keys),
   )
 }
@@ -94,6 +104,30 @@ export async function moveStock(
   }
   const touched = new Set(moves.filter((move) => move.from === 'available' || move.to === 'available').map((move) => move.item_id))
   await touchListings(tx, [...touched], sold, now)
+}
+
+interface Touches {
+  items: Set<number>
+  sold: Map<number, number>
+}
+
+/** What an open transaction still has to mark. The entry lives as long as `touchOnce` runs. */
+const postponed = new WeakMap<Tx, Touches>()
+
+/**
+ * Runs work of many steps and marks the listings it touched once, at its end. Availability rows are then locked in one order whatever
+ * the steps were, so that two batches never wait for each other, and a listing that was touched by a hundred facts is written once.
+ */
+export async function touchOnce<T>(tx: Tx, now: Date, work: () => Promise<T>): Promise<T> {
+  const touches: Touches = { items: new Set(), sold: new Map() }
+  postponed.set(tx, touches)
+  try {
+    const result = await work()
+    await updateAvailability(tx, [...touches.items], touches.sold, now)
+    return result
+  } finally {
+    postponed.delete(tx)
+  }
 }
 
 /** Listings that sell one of the items, directly or through a kit, are due on their channel. */
@@ -152,7 +186,7 @@ async function insertLedger(tx: Tx, moves: readonly StockMove[], now: Date): Pro
 }
 
 /** A row that was dirty before keeps the moment it became so: the age of what is due is measured from there. */
-async function touchListings(
+async function updateAvailability(
   tx: Tx,
   item_ids: readonly number[],
   sold: ReadonlyMap<number, number>,
@@ -184,4 +218,16 @@ async function touchListings(
      where a.listing_id = l.listing_id`,
     [item_ids, [...sold.keys()], [...sold.values()], now],
   )
+}
+
+async function touchListings(
+  tx: Tx,
+  item_ids: readonly number[],
+  sold: ReadonlyMap<number, number>,
+  now: Date,
+): Promise<void> {
+  const later = postponed.get(tx)
+  if (later === undefined) return updateAvailability(tx, item_ids, sold, now)
+  for (const item_id of item_ids) later.items.add(item_id)
+  for (const [listing_id, units] of sold) later.sold.set(listing_id, (later.sold.get(listing_id) ?? 0) + units)
 }

@@ -49,7 +49,13 @@ export async function listStock(q: Queryable, filter: StockFilter): Promise<Page
 
 export interface SkuExplained {
   sku: string
-  items: { id: number; company_id: string; name: string | null; active: boolean; components: { sku: string; quantity: number }[] }[]
+  items: {
+    id: number
+    company_id: string
+    name: string | null
+    active: boolean
+    components: { sku: string; quantity: number }[]
+  }[]
   stock: StockRow[]
   promises: SkuPromise[]
   movements: SkuMovement[]
@@ -121,11 +127,22 @@ export async function explainSku(q: Queryable, ctx: Pick<CoreContext, 'policies'
     ),
     explainListings(q, ctx, ids),
   ])
-  return { sku, items, stock: plainRows(stock), promises: plainRows(promises), movements: plainRows(movements), listings }
+  return {
+    sku,
+    items,
+    stock: plainRows(stock),
+    promises: plainRows(promises),
+    movements: plainRows(movements),
+    listings,
+  }
 }
 
 /** Listings that take the item itself, or a kit that it is part of. */
-async function explainListings(q: Queryable, ctx: Pick<CoreContext, 'policies'>, itemIds: readonly number[]): Promise<ExplainedListing[]> {
+async function explainListings(
+  q: Queryable,
+  ctx: Pick<CoreContext, 'policies'>,
+  itemIds: readonly number[],
+): Promise<ExplainedListing[]> {
   const rows = await q.query(
     `select l.id, l.connection_id, l.channel_sku, l.title, a.proven_quantity, a.proven_at, a.state
      from listings l left join availability a on a.listing_id = l.id

@@ -85,7 +85,14 @@ export interface OrderShown extends OrderRow {
   fulfillment_orders: FulfillmentOrderShown[]
   shipments: ShipmentShown[]
   payments: PaymentShown[]
-  timeline: { id: number; kind: string; at: string; recorded_at: string; source: string; data: Record<string, unknown> }[]
+  timeline: {
+    id: number
+    kind: string
+    at: string
+    recorded_at: string
+    source: string
+    data: Record<string, unknown>
+  }[]
 }
 
 export interface OrderLineShown {
@@ -162,13 +169,17 @@ export async function showOrder(q: Queryable, idOrNumber: string): Promise<Order
      from orders o where o.id = $1`,
     [id],
   )
-  const parts = await Promise.all(Object.entries(PARTS).map(async ([name, sql]) => [name, plainRows(await q.query(sql, [id]))] as const))
+  const parts = await Promise.all(
+    Object.entries(PARTS).map(async ([name, sql]) => [name, plainRows(await q.query(sql, [id]))] as const),
+  )
   return { ...plainRows<OrderRow>([order ?? {}])[0], ...Object.fromEntries(parts) } as OrderShown
 }
 
 async function findOrder(q: Queryable, idOrNumber: string): Promise<string> {
   const found = isUuid(idOrNumber)
-    ? await q.query<{ id: string; connection_id: string }>('select id, connection_id from orders where id = $1', [idOrNumber])
+    ? await q.query<{ id: string; connection_id: string }>('select id, connection_id from orders where id = $1', [
+        idOrNumber,
+      ])
     : await q.query<{ id: string; connection_id: string }>(
         `select id, connection_id from orders where number = $1
          union select o.id, o.connection_id from connections c join orders o on o.connection_id = c.id and o.external_id = $1

@@ -45,7 +45,10 @@ export async function listSettlements(q: Queryable, filter: SettlementFilter): P
     ['s.status = ?', filter.status],
     ...(filter.matching === undefined ? [] : [[MATCHINGS[filter.matching]] as const]),
   ])
-  const rows = await q.query<SettlementRow>(`select ${COLUMNS} from settlements s${where} order by s.id desc limit ${fetch}`, params)
+  const rows = await q.query<SettlementRow>(
+    `select ${COLUMNS} from settlements s${where} order by s.id desc limit ${fetch}`,
+    params,
+  )
   return pageOf(filter, KEYSET, rows)
 }
 
@@ -73,18 +76,30 @@ export interface SettlementShown extends SettlementRow {
   lines: Page<SettlementLineRow>
 }
 
-const LINES_KEYSET: Keyset<SettlementLineRow> = { kinds: ['integer'], after: 'id > ?::bigint', keyOf: (row) => [row.id] }
+const LINES_KEYSET: Keyset<SettlementLineRow> = {
+  kinds: ['integer'],
+  after: 'id > ?::bigint',
+  keyOf: (row) => [row.id],
+}
 
 export interface SettlementLineFilter extends PageRequest {
   match_state?: string | undefined
 }
 
 /** One payout, its bridge and a page of its lines. `id`: the hub's id, or the gateway's own. Faults: `not_found`, `conflict`. */
-export async function showSettlement(q: Queryable, id: string, filter: SettlementLineFilter = {}): Promise<SettlementShown> {
+export async function showSettlement(
+  q: Queryable,
+  id: string,
+  filter: SettlementLineFilter = {},
+): Promise<SettlementShown> {
   const condition = isUuid(id) ? 's.id = $1::uuid' : 's.external_id = $1'
-  const [found, ...others] = await q.query<SettlementRow>(`select ${COLUMNS} from settlements s where ${condition} limit 2`, [id])
+  const [found, ...others] = await q.query<SettlementRow>(
+    `select ${COLUMNS} from settlements s where ${condition} limit 2`,
+    [id],
+  )
   if (found === undefined) throw new HubError('not_found', 'there is no such settlement')
-  if (others.length > 0) throw new HubError('conflict', 'several connections have a settlement of this name', { hint: 'name it by its id' })
+  if (others.length > 0)
+    throw new HubError('conflict', 'several connections have a settlement of this name', { hint: 'name it by its id' })
   const bridge = await q.query<SettlementShown['bridge'][number]>(
     `select kind, count(*)::int as lines, sum(gross_minor)::bigint as gross_minor, sum(fee_minor)::bigint as fee_minor,
             sum(net_minor)::bigint as net_minor
@@ -94,7 +109,11 @@ export async function showSettlement(q: Queryable, id: string, filter: Settlemen
   return { ...(plainRows<SettlementRow>([found])[0] ?? found), bridge, lines: await listLines(q, found.id, filter) }
 }
 
-async function listLines(q: Queryable, settlementId: string, filter: SettlementLineFilter): Promise<Page<SettlementLineRow>> {
+async function listLines(
+  q: Queryable,
+  settlementId: string,
+  filter: SettlementLineFilter,
+): Promise<Page<SettlementLineRow>> {
   const { where, params, fetch } = pageQuery(filter, LINES_KEYSET, [
     ['settlement_id = ?::uuid', settlementId],
     ['match_state = ?', filter.match_state],

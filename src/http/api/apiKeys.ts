@@ -17,14 +17,24 @@ export const ApiKey = named<ApiKeyRow>('ApiKey', {
   revoked_at: maybeInstant,
 })
 
-const NewKey = Type.Object({ name: Type.String({ minLength: 1, maxLength: 100, pattern: '^[\\w .-]+$' }), role: Words(ROLES) }, closed)
+const NewKey = Type.Object(
+  { name: Type.String({ minLength: 1, maxLength: 100, pattern: '^[\\w .-]+$' }), role: Words(ROLES) },
+  closed,
+)
 const Secret = Type.Object({ id: Type.String(), secret: Type.String({ description: 'shown this once' }) }, closed)
 
 export function apiKeyRoutes(app: App, hub: Hub): void {
   const tags = ['api keys']
   app.get(
     '/api-keys',
-    { schema: { tags, summary: 'List keys, without their secrets', querystring: listQuery({}), response: { 200: ApiKey.page, ...FAULTS } } },
+    {
+      schema: {
+        tags,
+        summary: 'List keys, without their secrets',
+        querystring: listQuery({}),
+        response: { 200: ApiKey.page, ...FAULTS },
+      },
+    },
     async (request) => listApiKeys(hub.db, request.query),
   )
 
@@ -36,18 +46,36 @@ export function apiKeyRoutes(app: App, hub: Hub): void {
       const { name, role } = request.body
       const actor = actorOf(request).name
       const key = await createApiKey(hub.db, { name, role, created_by: actor, now })
-      await writeAudit(hub.db, { at: now, actor, action: 'api_key.create', subject: `api_key:${key.id}`, data: { role } })
+      await writeAudit(hub.db, {
+        at: now,
+        actor,
+        action: 'api_key.create',
+        subject: `api_key:${key.id}`,
+        data: { role },
+      })
       return reply.code(201).header('cache-control', 'no-store').send(key)
     },
   )
 
   app.delete(
     '/api-keys/:id',
-    { schema: { tags, summary: 'Revoke a key, at once and for good', params: textId, response: { 200: DONE, ...FAULTS } } },
+    {
+      schema: {
+        tags,
+        summary: 'Revoke a key, at once and for good',
+        params: textId,
+        response: { 200: DONE, ...FAULTS },
+      },
+    },
     async (request) => {
       const now = hub.clock.now()
       await revokeApiKey(hub.db, request.params.id, now)
-      await writeAudit(hub.db, { at: now, actor: actorOf(request).name, action: 'api_key.revoke', subject: `api_key:${request.params.id}` })
+      await writeAudit(hub.db, {
+        at: now,
+        actor: actorOf(request).name,
+        action: 'api_key.revoke',
+        subject: `api_key:${request.params.id}`,
+      })
       return { ok: true as const }
     },
   )

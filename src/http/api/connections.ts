@@ -5,7 +5,20 @@ import { listConnections, type ConnectionRow } from '../../db/readConnections.ts
 import type { Hub } from '../../hub.ts'
 import { pauseConnection, resumeConnection, testConnection } from '../../queues/connections.ts'
 import { actorOf, type App } from '../app.ts'
-import { count, FAULTS, filters, instant, listOf, listQuery, maybeCount, maybeInstant, maybeText, named, text, textId } from './schemas.ts'
+import {
+  count,
+  FAULTS,
+  filters,
+  instant,
+  listOf,
+  listQuery,
+  maybeCount,
+  maybeInstant,
+  maybeText,
+  named,
+  text,
+  textId,
+} from './schemas.ts'
 
 export const ConnectionSchema = named<ConnectionRow>('Connection', {
   id: text,
@@ -56,7 +69,14 @@ export function connectionRoutes(app: App, hub: Hub): void {
 
   app.get(
     '/connections/:id',
-    { schema: { tags, summary: 'Show one connection', params: textId, response: { 200: ConnectionSchema.ref, ...FAULTS } } },
+    {
+      schema: {
+        tags,
+        summary: 'Show one connection',
+        params: textId,
+        response: { 200: ConnectionSchema.ref, ...FAULTS },
+      },
+    },
     async (request) => show(request.params.id),
   )
 
@@ -92,7 +112,14 @@ export function connectionRoutes(app: App, hub: Hub): void {
 
   app.post(
     '/connections/:id/resume',
-    { schema: { tags, summary: 'Let it work again', params: textId, response: { 200: ConnectionSchema.ref, ...FAULTS } } },
+    {
+      schema: {
+        tags,
+        summary: 'Let it work again',
+        params: textId,
+        response: { 200: ConnectionSchema.ref, ...FAULTS },
+      },
+    },
     async (request) => {
       await resumeConnection(hub, request.params.id, actorOf(request).name)
       return show(request.params.id)

@@ -5,7 +5,19 @@ import { listDeadLetters, type DeadLetterRow } from '../../db/readDeadLetters.ts
 import type { Hub } from '../../hub.ts'
 import { dropDeadLetters, replayDeadLetters } from '../../queues/deadLetters.ts'
 import { actorOf, type App } from '../app.ts'
-import { count, dryRun, FAULTS, filters, instant, listQuery, maybeInstant, maybeText, named, numberId, text } from './schemas.ts'
+import {
+  count,
+  dryRun,
+  FAULTS,
+  filters,
+  instant,
+  listQuery,
+  maybeInstant,
+  maybeText,
+  named,
+  numberId,
+  text,
+} from './schemas.ts'
 
 export const DeadLetter = named<DeadLetterRow>('DeadLetter', {
   id: count,
@@ -59,12 +71,22 @@ export function deadLetterRoutes(app: App, hub: Hub): void {
 
   app.post(
     '/dead-letters/replay',
-    { schema: { tags, summary: 'Replay all open ones that fit', body: Selection, response: { 200: Replayed, ...FAULTS } } },
+    {
+      schema: {
+        tags,
+        summary: 'Replay all open ones that fit',
+        body: Selection,
+        response: { 200: Replayed, ...FAULTS },
+      },
+    },
     async (request) => {
       const { dry_run = false, all = false, since, ...rest } = request.body
       const filter = { ...rest, ...(since === undefined ? {} : { since: new Date(since) }) }
       if (!all && Object.keys(filter).length === 0) {
-        throw new HubError('bad_request', 'the filter is empty', { path: 'body', hint: 'give a condition, or say "all": true' })
+        throw new HubError('bad_request', 'the filter is empty', {
+          path: 'body',
+          hint: 'give a condition, or say "all": true',
+        })
       }
       return replayDeadLetters(hub, filter, actorOf(request).name, { dry_run })
     },

@@ -4,7 +4,20 @@ import { listFiles, type FileListRow } from '../../db/readFiles.ts'
 import type { Hub } from '../../hub.ts'
 import { confirmFile, rejectFile } from '../../queues/fileRows.ts'
 import { actorOf, type App } from '../app.ts'
-import { anything, count, DONE, FAULTS, filters, instant, listQuery, maybeInstant, maybeText, named, numberId, text } from './schemas.ts'
+import {
+  anything,
+  count,
+  DONE,
+  FAULTS,
+  filters,
+  instant,
+  listQuery,
+  maybeInstant,
+  maybeText,
+  named,
+  numberId,
+  text,
+} from './schemas.ts'
 
 export const InboundFile = named<FileListRow>('InboundFile', {
   id: count,

@@ -7,8 +7,22 @@ import { replayInbox } from '../../queues/replayInbox.ts'
 import { actorOf, type App } from '../app.ts'
 import { previewMessage, type MessagePreview } from './inboxPreview.ts'
 import {
-  anything, count, dryRun, FAULTS, filters, flag, instant, listOf, listQuery, maybeCount, maybeInstant, maybeText, named, numberId, text,
-} from './schemas.ts' // prettier-ignore
+  anything,
+  count,
+  dryRun,
+  FAULTS,
+  filters,
+  flag,
+  instant,
+  listOf,
+  listQuery,
+  maybeCount,
+  maybeInstant,
+  maybeText,
+  named,
+  numberId,
+  text,
+} from './schemas.ts'
 
 const message = {
   id: count,
@@ -94,17 +108,30 @@ export function inboxRoutes(app: App, hub: Hub): void {
         response: { 200: InboxMessageShown.ref, ...FAULTS },
       },
     },
-    async (request) => ({ ...(await showInbox(hub.db, request.params.id)), preview: await previewMessage(hub, request.params.id) }),
+    async (request) => ({
+      ...(await showInbox(hub.db, request.params.id)),
+      preview: await previewMessage(hub, request.params.id),
+    }),
   )
 
   app.post(
     '/inbox/replay',
-    { schema: { tags, summary: 'Replay all parked messages that fit', body: Selection, response: { 200: Replayed, ...FAULTS } } },
+    {
+      schema: {
+        tags,
+        summary: 'Replay all parked messages that fit',
+        body: Selection,
+        response: { 200: Replayed, ...FAULTS },
+      },
+    },
     async (request) => {
       const { dry_run = false, all = false, since, ...rest } = request.body
       const filter = { ...rest, ...(since === undefined ? {} : { since: new Date(since) }) }
       if (!all && Object.keys(filter).length === 0) {
-        throw new HubError('bad_request', 'the filter is empty', { path: 'body', hint: 'give a condition, or say "all": true' })
+        throw new HubError('bad_request', 'the filter is empty', {
+          path: 'body',
+          hint: 'give a condition, or say "all": true',
+        })
       }
       return replayInbox(hub, filter, actorOf(request).name, { dry_run })
     },
@@ -112,11 +139,15 @@ export function inboxRoutes(app: App, hub: Hub): void {
 
   app.post(
     '/inbox/:id/replay',
-    { schema: { tags, summary: 'Replay one parked message', params: numberId, response: { 200: Replayed, ...FAULTS } } },
+    {
+      schema: { tags, summary: 'Replay one parked message', params: numberId, response: { 200: Replayed, ...FAULTS } },
+    },
     async (request) => {
       const { state } = await showInbox(hub.db, request.params.id)
       if (state !== 'parked') {
-        throw new HubError('conflict', `the message is ${state}; only parked ones can be replayed`, { hint: 'what was applied is never applied twice' })
+        throw new HubError('conflict', `the message is ${state}; only parked ones can be replayed`, {
+          hint: 'what was applied is never applied twice',
+        })
       }
       return replayInbox(hub, { ids: [request.params.id] }, actorOf(request).name)
     },

@@ -28,10 +28,14 @@ export async function previewMessage(hub: Hub, id: number): Promise<MessagePrevi
   const bytes = readBody(hub.vault, row)
   try {
     const payload: unknown = JSON.parse(bytes.toString('utf8'))
-    const { facts, warnings } = mapping.map(payload, { observed_at: row.observed_at.toISOString(), settings: plainSettings(connection) })
+    const { facts, warnings } = mapping.map(payload, {
+      observed_at: row.observed_at.toISOString(),
+      settings: plainSettings(connection),
+    })
     return { ...nothing('mapped'), facts: facts.map((fact) => hidePersons(fact) as Record<string, unknown>), warnings }
   } catch (thrown) {
-    const error = thrown instanceof SyntaxError ? new HubError('payload_invalid', 'not JSON', { path: '$' }) : asHubError(thrown)
+    const error =
+      thrown instanceof SyntaxError ? new HubError('payload_invalid', 'not JSON', { path: '$' }) : asHubError(thrown)
     return { ...nothing('not_mapped'), problem: { code: error.code, path: error.path ?? null } }
   }
 }
@@ -42,6 +46,9 @@ function hidePersons(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(hidePersons)
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(
-    Object.entries(value).map(([key, entry]: [string, unknown]) => [key, PERSONAL.has(key) && entry !== null ? HIDDEN : hidePersons(entry)]),
+    Object.entries(value).map(([key, entry]: [string, unknown]) => [
+      key,
+      PERSONAL.has(key) && entry !== null ? HIDDEN : hidePersons(entry),
+    ]),
   )
 }

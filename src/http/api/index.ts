@@ -15,14 +15,35 @@ import { Settlement, settlementRoutes, SettlementShownSchema } from './settlemen
 import { SkuExplanation, StockLevel, stockRoutes } from './stock.ts'
 
 const NAMED = [
-  ApiKey, ConnectionSchema, DeadLetter, InboundFile, InboxMessage, InboxMessageShown, Listing, Order, OrderSummary, OutboxEffect,
-  OutboxEffectShown, Settlement, SettlementShownSchema, SkuExplanation, StockLevel,
-] // prettier-ignore
+  ApiKey,
+  ConnectionSchema,
+  DeadLetter,
+  InboundFile,
+  InboxMessage,
+  InboxMessageShown,
+  Listing,
+  Order,
+  OrderSummary,
+  OutboxEffect,
+  OutboxEffectShown,
+  Settlement,
+  SettlementShownSchema,
+  SkuExplanation,
+  StockLevel,
+]
 
 const RESOURCES = [
-  orderRoutes, stockRoutes, listingRoutes, inboxRoutes, fileRoutes, outboxRoutes, deadLetterRoutes, settlementRoutes, connectionRoutes,
+  orderRoutes,
+  stockRoutes,
+  listingRoutes,
+  inboxRoutes,
+  fileRoutes,
+  outboxRoutes,
+  deadLetterRoutes,
+  settlementRoutes,
+  connectionRoutes,
   apiKeyRoutes,
-] // prettier-ignore
+]
 
 const DESCRIPTION = `Orders, stock, listings, messages, effects, payouts and connections of the hub.
 
@@ -35,14 +56,26 @@ export async function registerDocs(app: App): Promise<void> {
     openapi: {
       openapi: '3.1.0',
       info: { title: 'Crossdock', version: '1', description: DESCRIPTION, license: { name: 'Apache-2.0' } },
-      components: { securitySchemes: { key: { type: 'http', scheme: 'bearer' }, session: { type: 'apiKey', in: 'cookie', name: 'crossdock' } } },
+      components: {
+        securitySchemes: {
+          key: { type: 'http', scheme: 'bearer' },
+          session: { type: 'apiKey', in: 'cookie', name: 'crossdock' },
+        },
+      },
       security: [{ key: [] }, { session: [] }],
     },
     hideUntagged: true,
     // Schemas keep the names they were given; numbered ones would change with every new route.
-    refResolver: { buildLocalReference: (json, _base, _fragment, index) => (typeof json['$id'] === 'string' ? json['$id'] : `schema_${index}`) },
+    refResolver: {
+      buildLocalReference: (json, _base, _fragment, index) =>
+        typeof json['$id'] === 'string' ? json['$id'] : `schema_${index}`,
+    },
   })
-  await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { docExpansion: 'list', tryItOutEnabled: false }, theme: { title: 'Crossdock API' } })
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    uiConfig: { docExpansion: 'list', tryItOutEnabled: false, layout: 'BaseLayout' },
+    theme: { title: 'Crossdock API' },
+  })
 }
 
 /** REST under `/api/v1`, one file a resource. */

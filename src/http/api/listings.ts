@@ -9,7 +9,20 @@ import type { Hub } from '../../hub.ts'
 import { coreContext } from '../../queues/context.ts'
 import { wakeAll, wakeDrain, wakePush } from '../../queues/wake.ts'
 import { actorOf, type App } from '../app.ts'
-import { count, DONE, FAULTS, filters, flag, listOf, listQuery, maybeCount, maybeInstant, maybeText, named, text } from './schemas.ts'
+import {
+  count,
+  DONE,
+  FAULTS,
+  filters,
+  flag,
+  listOf,
+  listQuery,
+  maybeCount,
+  maybeInstant,
+  maybeText,
+  named,
+  text,
+} from './schemas.ts'
 
 export const Listing = named<ListingRow>('Listing', {
   id: count,
@@ -46,7 +59,11 @@ export function listingRoutes(app: App, hub: Hub): void {
       schema: {
         tags: ['listings'],
         summary: 'List what the channels offer',
-        querystring: listQuery({ connection: filters.text, channel_sku: filters.text, mapping: filters.words(['mapped', 'unmapped']) }),
+        querystring: listQuery({
+          connection: filters.text,
+          channel_sku: filters.text,
+          mapping: filters.words(['mapped', 'unmapped']),
+        }),
         response: { 200: Listing.page, ...FAULTS },
       },
     },
@@ -66,7 +83,8 @@ export function listingRoutes(app: App, hub: Hub): void {
     },
     async (request) => {
       const { connection, channel_sku, items } = request.body
-      if (!hub.connections.has(connection)) throw new HubError('not_found', `there is no connection ${connection}`, { path: 'body.connection' })
+      if (!hub.connections.has(connection))
+        throw new HubError('not_found', `there is no connection ${connection}`, { path: 'body.connection' })
       const ctx = coreContext(hub)
       await inTransaction(hub.db, async (tx) => {
         await mapListing(tx, ctx, { connection_id: connection, channel_sku, items })

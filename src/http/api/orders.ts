@@ -9,8 +9,22 @@ import { writeAudit } from '../../db/audit.ts'
 import type { Hub } from '../../hub.ts'
 import { actorOf, type App } from '../app.ts'
 import {
-  anything, count, FAULTS, filters, flag, instant, listOf, listQuery, maybeCount, maybeInstant, maybeText, named, text, textId, uuid,
-} from './schemas.ts' // prettier-ignore
+  anything,
+  count,
+  FAULTS,
+  filters,
+  flag,
+  instant,
+  listOf,
+  listQuery,
+  maybeCount,
+  maybeInstant,
+  maybeText,
+  named,
+  text,
+  textId,
+  uuid,
+} from './schemas.ts'
 
 const summary = {
   id: uuid,
@@ -119,7 +133,14 @@ const Person = Type.Object({
 export function orderRoutes(app: App, hub: Hub): void {
   app.get(
     '/orders',
-    { schema: { tags: ['orders'], summary: 'List orders, newest received first', querystring: query, response: { 200: OrderSummary.page, ...FAULTS } } },
+    {
+      schema: {
+        tags: ['orders'],
+        summary: 'List orders, newest received first',
+        querystring: query,
+        response: { 200: OrderSummary.page, ...FAULTS },
+      },
+    },
     async (request) => listOrders(hub.db, request.query),
   )
 
@@ -152,7 +173,12 @@ export function orderRoutes(app: App, hub: Hub): void {
       const { id, person_id } = await showOrder(hub.db, request.params.id)
       if (person_id === null) throw new HubError('not_found', 'nobody is known for this order')
       // Written first: a look that could not be recorded does not take place.
-      await writeAudit(hub.db, { at: hub.clock.now(), actor: actorOf(request).name, action: 'person.read', subject: `order:${id}` })
+      await writeAudit(hub.db, {
+        at: hub.clock.now(),
+        actor: actorOf(request).name,
+        action: 'person.read',
+        subject: `order:${id}`,
+      })
       const person = await readPerson(hub.db, hub.vault, person_id)
       void reply.header('cache-control', 'no-store')
       return person === 'erased'

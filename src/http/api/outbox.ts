@@ -3,8 +3,22 @@ import { listOutbox, showOutbox, type OutboxRow, type OutboxShown } from '../../
 import type { Hub } from '../../hub.ts'
 import type { App } from '../app.ts'
 import {
-  anyValue, anything, count, FAULTS, filters, flag, instant, listOf, listQuery, maybeCount, maybeInstant, maybeText, named, numberId, text,
-} from './schemas.ts' // prettier-ignore
+  anyValue,
+  anything,
+  count,
+  FAULTS,
+  filters,
+  flag,
+  instant,
+  listOf,
+  listQuery,
+  maybeCount,
+  maybeInstant,
+  maybeText,
+  named,
+  numberId,
+  text,
+} from './schemas.ts'
 
 const effect = {
   id: count,

@@ -46,7 +46,7 @@ export const PROBLEM_SCHEMA = {
   $id: 'Problem',
   type: 'object',
   description: 'RFC 9457 problem details',
-  required: ['type', 'title', 'status', 'detail', 'code', 'request_id'],
+  required: ['type', 'title', 'status', 'detail', 'code'],
   properties: {
     type: { type: 'string' },
     title: { type: 'string' },
@@ -66,7 +66,9 @@ export function listQuery<P extends Record<string, TSchema>>(filters: P) {
   return Type.Object(
     {
       ...filters,
-      limit: Type.Optional(Type.Integer({ minimum: 1, maximum: PAGE_LIMIT_MAX, description: `default ${PAGE_LIMIT_DEFAULT}` })),
+      limit: Type.Optional(
+        Type.Integer({ minimum: 1, maximum: PAGE_LIMIT_MAX, description: `default ${PAGE_LIMIT_DEFAULT}` }),
+      ),
       cursor: Type.Optional(Type.String({ maxLength: 2_000, description: 'next_cursor of the page before' })),
     },
     closed,
@@ -77,10 +79,13 @@ export const filters = {
   text: optionalText,
   since: Type.Optional(Type.String({ format: 'date-time', description: 'at or after this instant' })),
   uuid: Type.Optional(uuid),
-  words: <const W extends readonly [string, ...string[]]>(words: W) => Type.Optional(Type.Unsafe<W[number]>({ type: 'string', enum: words })),
+  words: <const W extends readonly [string, ...string[]]>(words: W) =>
+    Type.Optional(Type.Unsafe<W[number]>({ type: 'string', enum: words })),
 }
 
 export const numberId = Type.Object({ id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }) })
 export const textId = Type.Object({ id: Type.String({ minLength: 1, maxLength: 200 }) })
-export const dryRun = Type.Optional(Type.Boolean({ default: false, description: 'count what would be done, do nothing' }))
+export const dryRun = Type.Optional(
+  Type.Boolean({ default: false, description: 'count what would be done, do nothing' }),
+)
 export const DONE = Type.Object({ ok: Type.Literal(true) }, closed)

@@ -1,7 +1,26 @@
-import { listSettlements, showSettlement, type SettlementRow, type SettlementShown } from '../../core/settlement/read.ts'
+import {
+  listSettlements,
+  showSettlement,
+  type SettlementRow,
+  type SettlementShown,
+} from '../../core/settlement/read.ts'
 import type { Hub } from '../../hub.ts'
 import type { App } from '../app.ts'
-import { count, FAULTS, filters, instant, listOf, listQuery, maybeCount, maybeInstant, maybeText, named, text, textId, uuid } from './schemas.ts'
+import {
+  count,
+  FAULTS,
+  filters,
+  instant,
+  listOf,
+  listQuery,
+  maybeCount,
+  maybeInstant,
+  maybeText,
+  named,
+  text,
+  textId,
+  uuid,
+} from './schemas.ts'
 import Type from 'typebox'
 
 const payout = {
@@ -54,7 +73,11 @@ export function settlementRoutes(app: App, hub: Hub): void {
       schema: {
         tags: ['settlements'],
         summary: 'List payouts, last recorded first',
-        querystring: listQuery({ connection: filters.text, status: filters.text, matching: filters.words(['whole', 'broken']) }),
+        querystring: listQuery({
+          connection: filters.text,
+          status: filters.text,
+          matching: filters.words(['whole', 'broken']),
+        }),
         response: { 200: Settlement.page, ...FAULTS },
       },
     },

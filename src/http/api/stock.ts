@@ -4,8 +4,20 @@ import type { Hub } from '../../hub.ts'
 import { coreContext } from '../../queues/context.ts'
 import type { App } from '../app.ts'
 import {
-  count, FAULTS, filters, flag, instant, listOf, listQuery, maybeCount, maybeInstant, maybeText, named, text, uuid,
-} from './schemas.ts' // prettier-ignore
+  count,
+  FAULTS,
+  filters,
+  flag,
+  instant,
+  listOf,
+  listQuery,
+  maybeCount,
+  maybeInstant,
+  maybeText,
+  named,
+  text,
+  uuid,
+} from './schemas.ts'
 
 const level = {
   item_id: count,
@@ -26,7 +38,13 @@ export const StockLevel = named<StockRow>('StockLevel', level)
 
 export const SkuExplanation = named<SkuExplained>('SkuExplanation', {
   sku: text,
-  items: listOf({ id: count, company_id: text, name: maybeText, active: flag, components: listOf({ sku: text, quantity: count }) }),
+  items: listOf({
+    id: count,
+    company_id: text,
+    name: maybeText,
+    active: flag,
+    components: listOf({ sku: text, quantity: count }),
+  }),
   stock: listOf(level),
   promises: listOf({
     order_id: uuid,
@@ -81,7 +99,8 @@ export function stockRoutes(app: App, hub: Hub): void {
       schema: {
         tags: ['stock'],
         summary: 'Explain a SKU',
-        description: 'Stock, who its units are promised to, the last movements, and the sum behind the number of every channel.',
+        description:
+          'Stock, who its units are promised to, the last movements, and the sum behind the number of every channel.',
         params: Type.Object({ sku: Type.String({ minLength: 1, maxLength: 200 }) }),
         response: { 200: SkuExplanation.ref, ...FAULTS },
       },

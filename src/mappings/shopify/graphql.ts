@@ -40,7 +40,7 @@ const Allocations = Type.Array(Type.Object({ allocatedAmountSet: Bag }))
 const Units = Type.Integer({ minimum: 0 })
 const LineRef = Type.Object({ id: Text })
 
-export const OrderNode = Type.Object({
+const OrderNode = Type.Object({
   legacyResourceId: BigId,
   name: Text,
   createdAt: Text,

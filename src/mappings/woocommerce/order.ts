@@ -98,6 +98,7 @@ function orderDocument(order: WooOrder, standing: Standing, context: MappingCont
         order_external_id: String(order.id),
         order_number: order.number === '' ? null : order.number,
         completed_at: order.date_completed_gmt ?? null,
+        warn: context.warn,
       }),
     ),
   }

@@ -2,7 +2,7 @@ import { HubError } from '../../core/errors.ts'
 import type { Fact } from '../../core/model/fact.ts'
 import { minorFromDecimal } from '../../core/model/money.ts'
 import type { Refund } from '../../core/model/payment.ts'
-import { defineMapping, instantOf } from '../define.ts'
+import { defineMapping, instantOf, type MappingContext } from '../define.ts'
 import { WooRefund } from './payloads.ts'
 
 interface RefundedOrder {
@@ -13,6 +13,7 @@ interface RefundedOrder {
   order_number: string | null
   /** When the order was completed, as the shop writes it; null while goods are still to leave. */
   completed_at: string | null
+  warn: MappingContext['warn']
 }
 
 /** A refund seen alone. Its currency is the order's, which it does not repeat: then the connection's `currency` setting decides. */
@@ -30,7 +31,14 @@ export const wooRefund = defineMapping({
     return [
       {
         kind: 'refund',
-        document: refundOf(refund, { path: '$', currency, order_external_id, order_number: null, completed_at: null }),
+        document: refundOf(refund, {
+          path: '$',
+          currency,
+          order_external_id,
+          order_number: null,
+          completed_at: null,
+          warn: context.warn,
+        }),
       },
     ]
   },
@@ -55,7 +63,10 @@ export function refundOf(refund: WooRefund, order: RefundedOrder): Refund {
     reason: reason === '' ? null : reason,
     lines: refund.line_items.flatMap((line, index) => {
       const original = line.meta_data?.find(({ key }) => key === '_refunded_item_id')?.value
-      if (typeof original !== 'string' && typeof original !== 'number') return []
+      if (typeof original !== 'string' && typeof original !== 'number') {
+        if (line.quantity !== 0) order.warn(`refund ${refund.id}: line ${line.id} does not say which units it refunds`)
+        return []
+      }
       const linePath = `${path}.line_items[${index}]`
       const tax_minor = Math.abs(minorFromDecimal(line.total_tax, currency, `${linePath}.total_tax`))
       return [

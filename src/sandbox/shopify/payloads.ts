@@ -88,7 +88,7 @@ function transactionPayload(order: ShopOrder, transaction: ShopTransaction, face
   }
 }
 
-export function refundPayload(order: ShopOrder, refund: ShopRefund, face: Face): Record<string, unknown> {
+function refundPayload(order: ShopOrder, refund: ShopRefund, face: Face): Record<string, unknown> {
   return {
     id: number(refund.id),
     order_id: number(order.id),
@@ -132,7 +132,7 @@ function fulfillmentPayload(order: ShopOrder, fulfillment: ShopFulfillment): Rec
   }
 }
 
-export function orderPayload(order: ShopOrder, face: Face): Record<string, unknown> {
+function orderPayload(order: ShopOrder, face: Face): Record<string, unknown> {
   const gross = linesTotal(order, (line) => line.ordered)
   const left = linesTotal(order, (line) => unitsOf(order, line).current)
   return {

@@ -84,7 +84,7 @@ export const newShop = (): Shop => ({ shelf: new Map(), orders: new Map(), keys:
 /** Shopify's update times have whole seconds. */
 export const secondOf = (at: string): string => `${at.slice(0, 19)}Z`
 
-export const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)
 
 export function applyEvent(shop: Shop, event: ShopEvent): void {
   shop.events += 1

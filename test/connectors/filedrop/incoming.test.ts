@@ -10,15 +10,23 @@ import type { Settings } from '../../../src/connectors/filedrop/settings.ts'
 const SETTINGS: Settings = { transport: { kind: 'folder', root: '/drop' }, partner: 'acme' }
 const TIME = '20261121T093000'
 
-function file(type: string, header: string, rows: string[], total: number, options: { trailer?: string; settings?: Partial<Settings> } = {}): ParsedFile {
+function file(
+  type: string,
+  header: string,
+  rows: string[],
+  total: number,
+  options: { trailer?: string; settings?: Partial<Settings> } = {},
+): ParsedFile {
   const trailer = options.trailer ?? `TRAILER,${rows.length},${total}`
   const bytes = Buffer.from([header, ...rows, trailer].join('\r\n'))
   return parseIncoming({ name: `${type}_acme_${TIME}_000001.csv`, bytes }, { ...SETTINGS, ...options.settings })
 }
 
-const SHIPMENTS = 'shipment_id,fulfillment_order,shipped_at,carrier,tracking_number,tracking_url,sku,quantity,line_reference,lot'
+const SHIPMENTS =
+  'shipment_id,fulfillment_order,shipped_at,carrier,tracking_number,tracking_url,sku,quantity,line_reference,lot'
 const STOCK = 'location_code,sku,on_hand,damaged,quality_control,as_of'
-const shipmentRow = (id: string, sku: string, quantity: string): string => `${id},FO-1,2026-11-21T09:00:00Z,DHL,T-${id},,${sku},${quantity},L1,`
+const shipmentRow = (id: string, sku: string, quantity: string): string =>
+  `${id},FO-1,2026-11-21T09:00:00Z,DHL,T-${id},,${sku},${quantity},L1,`
 const codeOf = (work: () => unknown): string => {
   try {
     work()
@@ -30,7 +38,10 @@ const codeOf = (work: () => unknown): string => {
 
 describe('names', () => {
   it.each([
-    ['shipments_acme_20261121T093000_000017.csv', { type: 'shipments', sequence: '000017', at: '2026-11-21T09:30:00.000Z' }],
+    [
+      'shipments_acme_20261121T093000_000017.csv',
+      { type: 'shipments', sequence: '000017', at: '2026-11-21T09:30:00.000Z' },
+    ],
     ['stock_full_acme_20261121T093000123_1.csv', { type: 'stock_full', sequence: '1', at: '2026-11-21T09:30:00.123Z' }],
     ['shipments_other_20261121T093000_000017.csv', undefined],
     ['invoices_acme_20261121T093000_1.csv', undefined],
@@ -45,8 +56,19 @@ describe('names', () => {
 
 describe('shipments', () => {
   it('makes one document of the rows of one shipment', () => {
-    const parsed = file('shipments', SHIPMENTS, [shipmentRow('S1', 'A', '2'), shipmentRow('S2', 'A', '1'), shipmentRow('S1', 'B', '3')], 6)
-    expect(parsed).toMatchObject({ type: 'shipments', sequence: '000001', scope: 'partial', totals: { rows: 3, quantity: 6 }, as_of: '2026-11-21T09:30:00.000Z' })
+    const parsed = file(
+      'shipments',
+      SHIPMENTS,
+      [shipmentRow('S1', 'A', '2'), shipmentRow('S2', 'A', '1'), shipmentRow('S1', 'B', '3')],
+      6,
+    )
+    expect(parsed).toMatchObject({
+      type: 'shipments',
+      sequence: '000001',
+      scope: 'partial',
+      totals: { rows: 3, quantity: 6 },
+      as_of: '2026-11-21T09:30:00.000Z',
+    })
     expect(parsed.rows).toHaveLength(2)
     expect(parsed.rows[0]).toEqual({
       row: 2,
@@ -70,39 +92,78 @@ describe('shipments', () => {
     expect(rows[0]?.fault).toMatchObject({ code: 'payload_invalid', message: expect.stringContaining(wrong) as string })
   })
 
-  it.each(['two', '1.5', '-1', '0', '', '1e3', '1 000', '٣'])('keeps back a row with the quantity %j', (quantity) => {
-    const { rows } = file('shipments', SHIPMENTS, [shipmentRow('S1', 'A', quantity), shipmentRow('S2', 'A', '1')], 3)
+  it.each([
+    ['two', 3],
+    ['1.5', 3],
+    ['-1', 0],
+    ['0', 1],
+    ['', 3],
+    ['1e3', 3],
+    ['1 000', 3],
+    ['٣', 4],
+  ] as const)('keeps back a row with the quantity %j', (quantity, total) => {
+    const { rows } = file(
+      'shipments',
+      SHIPMENTS,
+      [shipmentRow('S1', 'A', quantity), shipmentRow('S2', 'A', '1')],
+      total,
+    )
     expect(rows.map(({ fault }) => fault?.path)).toEqual(['row 2, column quantity', undefined])
   })
 
-  it.each(['yesterday', '21.11.2026', '11/21/2026 09:00', '2026-13-01T00:00:00Z', ''])('keeps back a row with the time %j', (time) => {
-    const { rows } = file('shipments', SHIPMENTS, [`S1,FO-1,${time},,,,A,1,,`], 1)
-    expect(rows[0]?.fault?.path).toBe('row 2, column shipped_at')
-  })
+  it.each(['yesterday', '21.11.2026', '11/21/2026 09:00', '2026-13-01T00:00:00Z', ''])(
+    'keeps back a row with the time %j',
+    (time) => {
+      const { rows } = file('shipments', SHIPMENTS, [`S1,FO-1,${time},,,,A,1,,`], 1)
+      expect(rows[0]?.fault?.path).toBe('row 2, column shipped_at')
+    },
+  )
 
   it.each([
     ['2026-11-21 09:00', '2026-11-21T09:00:00.000Z'],
     ['2026-11-21T10:00:00+01:00', '2026-11-21T09:00:00.000Z'],
     ['2026-11-21T09:00:00.5Z', '2026-11-21T09:00:00.500Z'],
   ])('reads the time %s as %s', (time, at) => {
-    expect(file('shipments', SHIPMENTS, [`S1,FO-1,${time},,,,A,1,,`], 1).rows[0]?.payload).toMatchObject({ shipped_at: at })
+    expect(file('shipments', SHIPMENTS, [`S1,FO-1,${time},,,,A,1,,`], 1).rows[0]?.payload).toMatchObject({
+      shipped_at: at,
+    })
   })
 
   it('does not book half of a shipment, and lets it be corrected later', () => {
-    const broken = file('shipments', SHIPMENTS, [shipmentRow('S1', 'A', '2'), shipmentRow('S1', 'B', 'two'), shipmentRow('S1', 'C', '1')], 3)
+    const broken = file(
+      'shipments',
+      SHIPMENTS,
+      [shipmentRow('S1', 'A', '2'), shipmentRow('S1', 'B', 'two'), shipmentRow('S1', 'C', '1')],
+      3,
+    )
     expect(broken.rows).toHaveLength(1)
     expect(broken.rows[0]).toMatchObject({ row: 3, fault: { path: 'row 3, column quantity' } })
-    const whole = file('shipments', SHIPMENTS, [shipmentRow('S1', 'A', '2'), shipmentRow('S1', 'B', '2'), shipmentRow('S1', 'C', '1')], 5)
+    const whole = file(
+      'shipments',
+      SHIPMENTS,
+      [shipmentRow('S1', 'A', '2'), shipmentRow('S1', 'B', '2'), shipmentRow('S1', 'C', '1')],
+      5,
+    )
     expect(whole.rows[0]?.dedupe_key).not.toBe(broken.rows[0]?.dedupe_key)
   })
 
   it('does not believe a shipment that contradicts itself', () => {
-    const { rows } = file('shipments', SHIPMENTS, [shipmentRow('S1', 'A', '2'), shipmentRow('S1', 'B', '1').replace('T-S1', 'T-9')], 3)
+    const { rows } = file(
+      'shipments',
+      SHIPMENTS,
+      [shipmentRow('S1', 'A', '2'), shipmentRow('S1', 'B', '1').replace('T-S1', 'T-9')],
+      3,
+    )
     expect(rows).toMatchObject([{ row: 3, fault: { code: 'payload_invalid' } }])
   })
 
   it('quotes no cell in a fault', () => {
-    const { rows } = file('shipments', SHIPMENTS, [shipmentRow('S1', 'A', 'Canary'), 'S2,FO,Canary,,,,A,1,,', 'S3,FO,2026-11-21,,,,A,1,,,Canary'], 2)
+    const { rows } = file(
+      'shipments',
+      SHIPMENTS,
+      [shipmentRow('S1', 'A', 'Canary'), 'S2,FO,Canary,,,,A,1,,', 'S3,FO,2026-11-21,,,,A,1,,,Canary'],
+      2,
+    )
     expect(rows.every(({ fault }) => fault !== undefined && !JSON.stringify(fault).includes('Canary'))).toBe(true)
   })
 })
@@ -112,7 +173,11 @@ describe('stock', () => {
   it('is absolute, at the time of its cut, in parts of some hundred rows', () => {
     const rows = Array.from({ length: 1_201 }, (_, i) => `B1,SKU-${i},3,1,0,${AT}`)
     const parsed = file('stock_full', STOCK, rows, 3_603)
-    expect(parsed).toMatchObject({ scope: 'full', as_of: '2026-11-21T09:00:00.000Z', totals: { rows: 1_201, quantity: 3_603 } })
+    expect(parsed).toMatchObject({
+      scope: 'full',
+      as_of: '2026-11-21T09:00:00.000Z',
+      totals: { rows: 1_201, quantity: 3_603 },
+    })
     expect(parsed.rows.map(({ payload }) => (payload as { lines: unknown[] }).lines.length)).toEqual([500, 500, 201])
     expect(new Set(parsed.rows.map(({ dedupe_key }) => dedupe_key)).size).toBe(3)
     expect(parsed).not.toHaveProperty('absent')
@@ -127,12 +192,21 @@ describe('stock', () => {
   })
 
   it('keeps a bad row back without its neighbours, and a SKU counted twice altogether', () => {
-    const rows = [`B1,A,1,,,${AT}`, `B1,B,x,,,${AT}`, `B1,C,1,,,${AT}`, `B1,C,2,,,${AT}`, `B1,D,1,1,1,${AT}`, `B1,E,5,,,`]
+    const rows = [
+      `B1,A,1,,,${AT}`,
+      `B1,B,x,,,${AT}`,
+      `B1,C,1,,,${AT}`,
+      `B1,C,2,,,${AT}`,
+      `B1,D,1,1,1,${AT}`,
+      `B1,E,5,,,`,
+    ]
     const parsed = file('stock_full', STOCK, rows, 10)
     expect(parsed.rows.flatMap(({ fault }) => (fault === undefined ? [] : [fault.path]))).toEqual([
       'row 3, column on_hand', 'row 4, column sku', 'row 5, column sku', 'row 6, column on_hand', 'row 7, column as_of',
     ]) // prettier-ignore
-    expect(parsed.rows.find(({ fault }) => fault === undefined)?.payload).toMatchObject({ lines: [{ sku: 'A', on_hand: 1 }] })
+    expect(parsed.rows.find(({ fault }) => fault === undefined)?.payload).toMatchObject({
+      lines: [{ sku: 'A', on_hand: 1 }],
+    })
   })
 
   it('fills in the one location of the connection', () => {
@@ -144,17 +218,40 @@ describe('stock', () => {
 
 describe('the other files', () => {
   it('reads receipts, acknowledgements and returns', () => {
-    const receipt = file('receipts', 'receipt_id,location_code,sku,quantity,received_at,reference', ['R1,B1,A,5,2026-11-21T09:00:00Z,PO-9'], 5)
-    const ack = file('acks', 'fulfillment_order,verdict,reason,at', ['FO-1,Accepted,,2026-11-21T09:00:00Z', 'FO-2,REJECTED,none left,2026-11-21T09:00:00Z'], 0)
-    const back = file('returns', 'return_id,fulfillment_order,location_code,received_at,sku,quantity,disposition', ['X1,FO-1,B1,2026-11-21T09:00:00Z,A,1,Damaged'], 1)
+    const receipt = file(
+      'receipts',
+      'receipt_id,location_code,sku,quantity,received_at,reference',
+      ['R1,B1,A,5,2026-11-21T09:00:00Z,PO-9'],
+      5,
+    )
+    const ack = file(
+      'acks',
+      'fulfillment_order,verdict,reason,at',
+      ['FO-1,Accepted,,2026-11-21T09:00:00Z', 'FO-2,REJECTED,none left,2026-11-21T09:00:00Z'],
+      0,
+    )
+    const back = file(
+      'returns',
+      'return_id,fulfillment_order,location_code,received_at,sku,quantity,disposition',
+      ['X1,FO-1,B1,2026-11-21T09:00:00Z,A,1,Damaged'],
+      1,
+    )
     expect([receipt, ack, back].map(({ rows }) => rows.map((row) => row.dedupe_key))).toEqual([
       ['receipt:R1'], ['ack:FO-1:accepted:2026-11-21T09:00:00.000Z', 'ack:FO-2:rejected:2026-11-21T09:00:00.000Z'], ['return:X1'],
     ]) // prettier-ignore
-    expect(back.rows[0]?.payload).toMatchObject({ order_external_id: null, lines: [{ disposition: 'damaged', line_reference: null }] })
+    expect(back.rows[0]?.payload).toMatchObject({
+      order_external_id: null,
+      lines: [{ disposition: 'damaged', line_reference: null }],
+    })
   })
 
   it('keeps each bad acknowledgement apart', () => {
-    const { rows } = file('acks', 'fulfillment_order,verdict,reason,at', ['FO-1,,,2026-11-21T09:00:00Z', 'FO-1,,,2026-11-21T09:00:00Z'], 0)
+    const { rows } = file(
+      'acks',
+      'fulfillment_order,verdict,reason,at',
+      ['FO-1,,,2026-11-21T09:00:00Z', 'FO-1,,,2026-11-21T09:00:00Z'],
+      0,
+    )
     expect(rows.map(({ fault }) => fault?.path)).toEqual(['row 2, column verdict', 'row 3, column verdict'])
   })
 })
@@ -182,10 +279,16 @@ describe('the whole file', () => {
   })
 
   it('does not crash on any bytes', () => {
-    const noise = fc.oneof(fc.uint8Array(), fc.string().map((text) => Buffer.from(`${STOCK}\n${text}\nTRAILER,1,0`)))
+    const noise = fc.oneof(
+      fc.uint8Array(),
+      fc.string().map((text) => Buffer.from(`${STOCK}\n${text}\nTRAILER,1,0`)),
+    )
     fc.assert(
       fc.property(noise, fc.constantFrom('shipments', 'stock_full', 'acks', 'returns'), (bytes, type) => {
-        return codeOf(() => parseIncoming({ name: `${type}_acme_${TIME}_1.csv`, bytes: Buffer.from(bytes) }, SETTINGS)) !== 'crashed'
+        return (
+          codeOf(() => parseIncoming({ name: `${type}_acme_${TIME}_1.csv`, bytes: Buffer.from(bytes) }, SETTINGS)) !==
+          'crashed'
+        )
       }),
       { numRuns: 2_000 },
     )
@@ -193,13 +296,28 @@ describe('the whole file', () => {
 
   it('needs its columns, in any order, with or without others', () => {
     expect(codeOf(() => file('shipments', 'shipment_id,sku', ['S1,A'], 0))).toBe('file_invalid')
-    const parsed = file('acks', 'AT; Verdict ;comment;Fulfillment Order', ['2026-11-21T09:00:00Z;accepted;"hi\r\nthere";FO-1'], 0, { trailer: 'TRAILER;1;0' })
-    expect(parsed.rows[0]?.payload).toEqual({ fulfillment_order: 'FO-1', verdict: 'accepted', reason: null, at: '2026-11-21T09:00:00.000Z' })
+    const parsed = file(
+      'acks',
+      'AT; Verdict ;comment;Fulfillment Order',
+      ['2026-11-21T09:00:00Z;accepted;"hi\r\nthere";FO-1'],
+      0,
+      { trailer: 'TRAILER;1;0' },
+    )
+    expect(parsed.rows[0]?.payload).toEqual({
+      fulfillment_order: 'FO-1',
+      verdict: 'accepted',
+      reason: null,
+      at: '2026-11-21T09:00:00.000Z',
+    })
   })
 
   it('is answered with counts and reasons', () => {
     const parsed = file('shipments', SHIPMENTS, [shipmentRow('S1', 'A', 'x'), shipmentRow('S2', 'A', '1')], 1)
-    const result = { name: 'shipments_acme_1.csv', accepted: 1, rejected: [{ row: 2, code: 'payload_invalid', message: '=bad' }] }
+    const result = {
+      name: 'shipments_acme_1.csv',
+      accepted: 1,
+      rejected: [{ row: 2, code: 'payload_invalid', message: '=bad' }],
+    }
     const { name, bytes } = acknowledgementFile(parsed, result)
     expect(name).toBe('shipments_acme_1.csv.ack')
     expect(bytes.toString().split('\r\n')).toEqual([
@@ -211,8 +329,16 @@ describe('the whole file', () => {
     const files = filedrop.files
     expect(files?.accepts(`stock_full_acme_${TIME}_7.csv`, SETTINGS)).toEqual({ type: 'stock_full', sequence: '7' })
     expect(files?.accepts('readme.txt', SETTINGS)).toBeUndefined()
-    expect(files?.folders(SETTINGS)).toEqual({ incoming: 'incoming', outgoing: 'outgoing', processed: 'processed', error: 'error', acknowledgements: 'acks' })
-    expect([files?.shrink_max(SETTINGS), files?.shrink_max({ ...SETTINGS, shrink_max_percent: 5 })]).toEqual([0.3, 0.05])
+    expect(files?.folders(SETTINGS)).toEqual({
+      incoming: 'incoming',
+      outgoing: 'outgoing',
+      processed: 'processed',
+      error: 'error',
+      acknowledgements: 'acks',
+    })
+    expect([files?.shrink_max(SETTINGS), files?.shrink_max({ ...SETTINGS, shrink_max_percent: 5 })]).toEqual([
+      0.3, 0.05,
+    ])
     const sftp = { kind: 'sftp', host: 'h', username: 'u', host_key_sha256: 'k', root: '/' }
     expect(files?.store({ ...SETTINGS, transport: sftp })).toEqual({ ...sftp, port: 22 })
     expect(files?.store(SETTINGS)).toEqual({ kind: 'folder', root: '/drop' })

@@ -33,17 +33,26 @@ describe('addresses', () => {
     expect(code(() => targetUrl(`https://${host}/api`, '/orders', false))).toBe('address_refused')
   })
 
-  it.each(['8.8.8.8', '1.1.1.1', '93.184.216.34', '2606:4700:4700::1111', '2a00:1450:4001:80b::200e'])('lets %s pass', (address) => {
-    expect(mayReach(address, false)).toBe(true)
-  })
+  it.each(['8.8.8.8', '1.1.1.1', '93.184.216.34', '2606:4700:4700::1111', '2a00:1450:4001:80b::200e'])(
+    'lets %s pass',
+    (address) => {
+      expect(mayReach(address, false)).toBe(true)
+    },
+  )
 
-  it.each(['127.0.0.1', '10.1.2.3', '192.168.1.1', '::1', 'fd00::1', '100.64.0.1'])('lets %s pass for a local connection only', (address) => {
-    expect([mayReach(address, false), mayReach(address, true)]).toEqual([false, true])
-  })
+  it.each(['127.0.0.1', '10.1.2.3', '192.168.1.1', '::1', 'fd00::1', '100.64.0.1'])(
+    'lets %s pass for a local connection only',
+    (address) => {
+      expect([mayReach(address, false), mayReach(address, true)]).toEqual([false, true])
+    },
+  )
 
-  it.each(['169.254.169.254', 'fe80::1', '0.0.0.0', '224.0.0.1', '::ffff:127.0.0.1', 'example.com', ''])('keeps %s from local connections too', (address) => {
-    expect(mayReach(address, true)).toBe(false)
-  })
+  it.each(['169.254.169.254', 'fe80::1', '0.0.0.0', '224.0.0.1', '::ffff:127.0.0.1', 'example.com', ''])(
+    'keeps %s from local connections too',
+    (address) => {
+      expect(mayReach(address, true)).toBe(false)
+    },
+  )
 
   it.each([
     'https://evil.example/x', 'HTTPS://evil.example', '//evil.example/x', '/\\evil.example', '\\\\evil.example', 'javascript:alert(1)', 'file:///etc/passwd',
@@ -62,7 +71,14 @@ describe('addresses', () => {
     expect(targetUrl(base, path, false).href).toBe(url)
   })
 
-  it.each(['http://shop.example', 'ftp://shop.example', 'https://user:pass@shop.example', 'file:///x', 'shop.example', ''])('refuses the base %j', (base) => {
+  it.each([
+    'http://shop.example',
+    'ftp://shop.example',
+    'https://user:pass@shop.example',
+    'file:///x',
+    'shop.example',
+    '',
+  ])('refuses the base %j', (base) => {
     expect(code(() => targetUrl(base, '/x', false))).toBe('address_refused')
   })
 
@@ -77,10 +93,17 @@ describe('addresses', () => {
   ])('refuses a name that leads inside: $name', async ({ answers }) => {
     let turn = 0
     const resolve = (): Promise<ResolvedAddress[]> =>
-      Promise.resolve((answers[Math.min(turn++, answers.length - 1)] ?? []).map((address) => ({ address, family: address.includes(':') ? 6 : 4 })))
+      Promise.resolve(
+        (answers[Math.min(turn++, answers.length - 1)] ?? []).map((address) => ({
+          address,
+          family: address.includes(':') ? 6 : 4,
+        })),
+      )
     const lookup = guardedLookup(resolve, false)
     const ask = (): Promise<string> =>
-      new Promise((done) => lookup('shop.example', { all: true }, (error) => done(error instanceof HubError ? error.code : 'allowed')))
+      new Promise((done) =>
+        lookup('shop.example', { all: true }, (error) => done(error instanceof HubError ? error.code : 'allowed')),
+      )
     const endings = [await ask(), await ask()]
     expect(endings.at(-1)).toBe('address_refused')
   })

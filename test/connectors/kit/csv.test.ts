@@ -1,7 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { HubError } from '../../../src/core/errors.ts'
-import { decodeText, disarmCell, readCsv, restoreCell, sniffDelimiter, writeCsv } from '../../../src/connectors/_kit/csv.ts'
+import {
+  decodeText,
+  disarmCell,
+  readCsv,
+  restoreCell,
+  sniffDelimiter,
+  writeCsv,
+} from '../../../src/connectors/_kit/csv.ts'
 
 const cells = (text: string): string[][] => readCsv(text).map((record) => record.cells)
 
@@ -41,18 +48,21 @@ describe('reading', () => {
     ])
   })
 
-  it.each(['a,b\n"Canary,2', 'a,b\nx"Canary",2', 'a,b\n"x"Canary,2'])('names the line of a fault in %j and not its text', (text) => {
-    const fault = (() => {
-      try {
-        readCsv(text)
-        return undefined
-      } catch (thrown) {
-        return thrown
-      }
-    })()
-    expect(fault).toMatchObject({ code: 'file_invalid', path: expect.stringMatching(/^line \d$/) as string })
-    expect(String(fault)).not.toContain('Canary')
-  })
+  it.each(['a,b\n"Canary,2', 'a,b\nx"Canary",2', 'a,b\n"x"Canary,2'])(
+    'names the line of a fault in %j and not its text',
+    (text) => {
+      const fault = (() => {
+        try {
+          readCsv(text)
+          return undefined
+        } catch (thrown) {
+          return thrown
+        }
+      })()
+      expect(fault).toMatchObject({ code: 'file_invalid', path: expect.stringMatching(/^line \d$/) as string })
+      expect(String(fault)).not.toContain('Canary')
+    },
+  )
 })
 
 describe('writing', () => {
@@ -64,15 +74,25 @@ describe('writing', () => {
   }) // prettier-ignore
 
   it('leaves no cell that a spreadsheet would run, and gives back what was written', () => {
-    const text = fc.oneof(fc.string(), fc.string({ unit: fc.constantFrom('=', '+', '-', '@', '\t', '\r', '\n', '"', "'", ',', ';', '|', ' ', 'a', '1') }))
-    const table = fc.integer({ min: 1, max: 5 }).chain((width) => fc.array(fc.array(text, { minLength: width, maxLength: width }), { minLength: 1, maxLength: 8 }))
+    const text = fc.oneof(
+      fc.string(),
+      fc.string({
+        unit: fc.constantFrom('=', '+', '-', '@', '\t', '\r', '\n', '"', "'", ',', ';', '|', ' ', 'a', '1'),
+      }),
+    )
+    const table = fc
+      .integer({ min: 1, max: 5 })
+      .chain((width) =>
+        fc.array(fc.array(text, { minLength: width, maxLength: width }), { minLength: 1, maxLength: 8 }),
+      )
     fc.assert(
       fc.property(table, fc.constantFrom(',', ';', '\t', '|'), (rows, delimiter) => {
         // A record of nothing but one empty cell is an empty line, which is no record.
         fc.pre(rows.every((row) => row.some((cell) => cell !== '')) && !(rows[0]?.[0] ?? '').startsWith('\ufeff'))
         const written = writeCsv(rows, { delimiter }).toString()
         expect(readCsv(written, { delimiter }).map((record) => record.cells)).toEqual(rows)
-        for (const row of rows) for (const cell of row) expect(disarmCell(cell)).toMatch(/^(?![=+\-@\t\r])|^[+-]?\d+(\.\d+)?$/)
+        for (const row of rows)
+          for (const cell of row) expect(disarmCell(cell)).toMatch(/^(?![=+\-@\t\r])|^[+-]?\d+(\.\d+)?$/)
       }),
       { numRuns: 1_000 },
     )

@@ -18,6 +18,8 @@ interface Place {
 }
 
 const temporaryFolder = (): string => mkdtempSync(join(tmpdir(), 'crossdock-files-'))
+/** Comes with OpenSSH. */
+const KEYGEN = 'ssh-keygen'
 const SSHD = ['/usr/sbin/sshd', '/usr/local/sbin/sshd', '/usr/lib/ssh/sshd'].find((path) => existsSync(path))
 
 const folderPlace = async (): Promise<Place> => {
@@ -39,7 +41,7 @@ const sftpPlace = async (): Promise<Place> => {
 const sshdPlace = async (): Promise<Place> => {
   const home = temporaryFolder()
   chmodSync(home, 0o700)
-  for (const key of ['host', 'user']) spawnSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(home, key)])
+  for (const key of ['host', 'user']) spawnSync(KEYGEN, ['-q', '-t', 'ed25519', '-N', '', '-f', join(home, key)])
   const root = join(home, 'drop')
   mkdirSync(root)
   mkdirSync('/run/sshd', { recursive: true })
@@ -52,7 +54,7 @@ const sshdPlace = async (): Promise<Place> => {
   writeFileSync(join(home, 'config'), `${config.join('\n')}\n`)
   const daemon: ChildProcess = spawn(SSHD ?? '', ['-D', '-e', '-f', join(home, 'config')], { stdio: 'ignore' })
   await listening(port)
-  const print = spawnSync('ssh-keygen', ['-lf', join(home, 'host.pub')], { encoding: 'utf8' }).stdout
+  const print = spawnSync(KEYGEN, ['-lf', join(home, 'host.pub')], { encoding: 'utf8' }).stdout
   const settings = {
     kind: 'sftp', host: '127.0.0.1', port, username: process.env['USER'] ?? 'root', private_key: readFileSync(join(home, 'user'), 'utf8'),
     host_key_sha256: /SHA256:\S+/.exec(print)?.[0] ?? '', root,
@@ -76,7 +78,9 @@ async function freePort(): Promise<number> {
 async function listening(port: number): Promise<void> {
   for (let i = 0; i < 100; i += 1) {
     const up = await new Promise((resolve) => {
-      const socket = connect(port, '127.0.0.1', () => resolve(socket.destroy() && true)).on('error', () => resolve(false))
+      const socket = connect(port, '127.0.0.1', () => resolve(socket.destroy() && true)).on('error', () =>
+        resolve(false),
+      )
     })
     if (up === true) return
     await sleep(50)
@@ -110,7 +114,11 @@ describe.each(PLACES)('a file store over $name', ({ open, skip }) => {
     const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, i) => i % 251))
     await store.write('a/b/file.bin', bytes)
     expect((await store.read('a/b/file.bin', 300_000)).equals(bytes)).toBe(true)
-    expect([await store.exists('a/b/file.bin'), await store.exists('a/b/none'), await store.exists('none/none')]).toEqual([true, false, false])
+    expect([
+      await store.exists('a/b/file.bin'),
+      await store.exists('a/b/none'),
+      await store.exists('none/none'),
+    ]).toEqual([true, false, false])
     await store.write('a/empty', Buffer.alloc(0))
     expect(await store.read('a/empty', 10)).toEqual(Buffer.alloc(0))
     expect(readdirSync(onDisk('a/b'))).toEqual(['file.bin'])
@@ -124,7 +132,8 @@ describe.each(PLACES)('a file store over $name', ({ open, skip }) => {
 
   it('lists whole files only, in the order of their names', async () => {
     mkdirSync(onDisk('in/sub'), { recursive: true })
-    for (const name of ['b.csv', 'a.csv', '.hidden', 'c.csv.tmp', 'd.filepart', 'e.PART', '~lock', 'f.swp']) writeFileSync(onDisk(`in/${name}`), 'abc')
+    for (const name of ['b.csv', 'a.csv', '.hidden', 'c.csv.tmp', 'd.filepart', 'e.PART', '~lock', 'f.swp'])
+      writeFileSync(onDisk(`in/${name}`), 'abc')
     const entries = await store.list('in')
     expect(entries).toMatchObject([{ name: 'a.csv', bytes: 3 }, { name: 'b.csv', bytes: 3 }]) // prettier-ignore
     expect(Math.abs((entries[0]?.modified_at_ms ?? 0) - Date.now())).toBeLessThan(60_000)
@@ -139,7 +148,7 @@ describe.each(PLACES)('a file store over $name', ({ open, skip }) => {
   })
 
   it('lets one of many readers have a file', async () => {
-    const others = await Promise.all(Array.from({ length: 4 }, () => openFileStore(place.settings)))
+    const others = Array.from({ length: 4 }, () => openFileStore(place.settings))
     for (let round = 0; round < 10; round += 1) {
       writeFileSync(onDisk(`claim-${round}`), 'x')
       const won = await Promise.all(others.map((other, i) => other.rename(`claim-${round}`, `taken/${round}.${i}`)))
@@ -149,13 +158,30 @@ describe.each(PLACES)('a file store over $name', ({ open, skip }) => {
     await Promise.all(others.map((other) => other.close()))
   })
 
-  it.each(['../x', 'a/../../x', '/etc/passwd', 'a//b', '.', '..', '', 'a/./b', 'C:\\x', 'a\\..\\b', 'a\u0000b', 'a\nb', 'x'.repeat(256)])(
-    'refuses the name %j',
-    async (name) => {
-      const endings = await Promise.allSettled([store.read(name, 10), store.write(name, Buffer.alloc(1)), store.exists(name), store.rename(name, 'y'), store.rename('y', name)])
-      for (const ending of endings) expect(ending).toMatchObject({ status: 'rejected', reason: { code: 'file_invalid' } })
-    },
-  )
+  it.each([
+    '../x',
+    'a/../../x',
+    '/etc/passwd',
+    'a//b',
+    '.',
+    '..',
+    '',
+    'a/./b',
+    'C:\\x',
+    'a\\..\\b',
+    'a\u0000b',
+    'a\nb',
+    'x'.repeat(256),
+  ])('refuses the name %j', async (name) => {
+    const endings = await Promise.allSettled([
+      store.read(name, 10),
+      store.write(name, Buffer.alloc(1)),
+      store.exists(name),
+      store.rename(name, 'y'),
+      store.rename('y', name),
+    ])
+    for (const ending of endings) expect(ending).toMatchObject({ status: 'rejected', reason: { code: 'file_invalid' } })
+  })
 })
 
 describe('a folder with links in it', () => {
@@ -171,7 +197,10 @@ describe('a folder with links in it', () => {
     await expect(store.write('folder/new', Buffer.from('x'))).rejects.toMatchObject({ code: 'file_invalid' })
     await expect(store.rename('folder/secret', 'mine')).rejects.toMatchObject({ code: 'file_invalid' })
     await store.write('link', Buffer.from('replaced'))
-    expect([readFileSync(join(outside, 'secret'), 'utf8'), readFileSync(join(root, 'link'), 'utf8')]).toEqual(['secret', 'replaced'])
+    expect([readFileSync(join(outside, 'secret'), 'utf8'), readFileSync(join(root, 'link'), 'utf8')]).toEqual([
+      'secret',
+      'replaced',
+    ])
     for (const folder of [root, outside]) rmSync(folder, { recursive: true })
   })
 })
@@ -189,11 +218,15 @@ describe('an SFTP server that is not what it should be', () => {
     await server.stop()
     rmSync(root, { recursive: true })
   })
-  const openWith = (changes: object): FileStore => (store = openFileStore({ kind: 'sftp', ...server.settings, ...changes }))
+  const openWith = (changes: object): FileStore =>
+    (store = openFileStore({ kind: 'sftp', ...server.settings, ...changes }))
 
   it('with another host key is told nothing', async () => {
     const other = openWith({ host_key_sha256: Buffer.from(randomUUID()).toString('base64').slice(0, 43) })
-    await expect(other.list('in')).rejects.toMatchObject({ code: 'vendor_auth', message: expect.stringContaining('host key') as string })
+    await expect(other.list('in')).rejects.toMatchObject({
+      code: 'vendor_auth',
+      message: expect.stringContaining('host key') as string,
+    })
     expect(server.logins()).toBe(0)
   })
 

@@ -23,7 +23,12 @@ beforeEach(async () => {
     const chunks: Buffer[] = []
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
     request.on('end', () => {
-      seen.push({ method: request.method ?? '', url: request.url ?? '', headers: request.headers, body: Buffer.concat(chunks).toString() })
+      seen.push({
+        method: request.method ?? '',
+        url: request.url ?? '',
+        headers: request.headers,
+        body: Buffer.concat(chunks).toString(),
+      })
       handler(request, response, seen.length)
     })
   })
@@ -53,7 +58,13 @@ function client(definition: Partial<HttpDefinition<object>> = {}, options: Parti
 }
 
 const READ: HttpCall = { operation: 'readOrders', method: 'GET', path: '/orders', repeat: 'safe' }
-const WRITE: HttpCall = { operation: 'setStock', method: 'POST', path: '/stock', repeat: 'once', json: { sku: 'A', quantity: 1 } }
+const WRITE: HttpCall = {
+  operation: 'setStock',
+  method: 'POST',
+  path: '/stock',
+  repeat: 'once',
+  json: { sku: 'A', quantity: 1 },
+}
 
 async function faultOf(work: Promise<unknown>): Promise<HubError> {
   return await work.then(
@@ -70,16 +81,32 @@ const answer =
 describe('one exchange', () => {
   it('sends what was asked for and returns what came back', async () => {
     handler = answer(200, '{"ok":true,"id":12345678901234567890}', { 'X-Page': '2' })
-    const got = await client().request({ ...READ, query: { limit: 50, since: undefined, q: 'a b' }, headers: { 'x-token': 'other' } })
-    expect(got).toMatchObject({ status: 200, body: { ok: true, id: '12345678901234567890' }, headers: { 'x-page': '2' } })
-    expect(seen).toMatchObject([{ method: 'GET', url: '/api/orders?limit=50&q=a+b', headers: { 'x-token': 'other', accept: 'application/json' } }])
+    const got = await client().request({
+      ...READ,
+      query: { limit: 50, since: undefined, q: 'a b' },
+      headers: { 'x-token': 'other' },
+    })
+    expect(got).toMatchObject({
+      status: 200,
+      body: { ok: true, id: '12345678901234567890' },
+      headers: { 'x-page': '2' },
+    })
+    expect(seen).toMatchObject([
+      { method: 'GET', url: '/api/orders?limit=50&q=a+b', headers: { 'x-token': 'other', accept: 'application/json' } },
+    ])
   })
 
   it('sends JSON and forms with their types', async () => {
     handler = answer(201, '')
     const http = client()
     await http.request(WRITE)
-    await http.request({ operation: 'charge', method: 'POST', path: '/charge', repeat: 'safe', form: { amount: '1', 'a[b]': 'c d' } })
+    await http.request({
+      operation: 'charge',
+      method: 'POST',
+      path: '/charge',
+      repeat: 'safe',
+      form: { amount: '1', 'a[b]': 'c d' },
+    })
     expect(seen.map(({ body, headers }) => [headers['content-type'], body])).toEqual([
       ['application/json', '{"sku":"A","quantity":1}'],
       ['application/x-www-form-urlencoded', 'amount=1&a%5Bb%5D=c+d'],
@@ -111,13 +138,20 @@ describe('one exchange', () => {
 
   it('returns text where the call asks for text', async () => {
     handler = answer(200, 'a,b\n1,2\n')
-    expect(await client().request({ ...READ, headers: { Accept: 'text/csv' } })).toMatchObject({ body: undefined, text: 'a,b\n1,2\n' })
+    expect(await client().request({ ...READ, headers: { Accept: 'text/csv' } })).toMatchObject({
+      body: undefined,
+      text: 'a,b\n1,2\n',
+    })
   })
 
   it('asks the connector first what an answer means', async () => {
     handler = answer(200, '{"errors":[{"extensions":{"code":"THROTTLED"}}]}')
     const http = client({ classify: () => ({ code: 'vendor_throttled', detail: 'cost', retry_after_ms: 700 }) })
-    expect(await faultOf(http.request(READ))).toMatchObject({ code: 'vendor_throttled', retry_after_ms: 700, message: 'readOrders: cost' })
+    expect(await faultOf(http.request(READ))).toMatchObject({
+      code: 'vendor_throttled',
+      retry_after_ms: 700,
+      message: 'readOrders: cost',
+    })
     expect(seen).toHaveLength(1)
   })
 
@@ -185,8 +219,14 @@ describe('repeating', () => {
 
   it('knows a call that never left', async () => {
     const http = client({ baseUrl: () => 'http://127.0.0.1:1' })
-    expect([(await faultOf(http.request(READ))).code, (await faultOf(http.request(WRITE))).code]).toEqual(['vendor_unreachable', 'vendor_unreachable'])
-    const unnamed = client({ baseUrl: () => 'http://nowhere.invalid' }, { resolve: () => Promise.reject(Object.assign(new Error('x'), { code: 'ENOTFOUND' })) })
+    expect([(await faultOf(http.request(READ))).code, (await faultOf(http.request(WRITE))).code]).toEqual([
+      'vendor_unreachable',
+      'vendor_unreachable',
+    ])
+    const unnamed = client(
+      { baseUrl: () => 'http://nowhere.invalid' },
+      { resolve: () => Promise.reject(Object.assign(new Error('x'), { code: 'ENOTFOUND' })) },
+    )
     expect((await faultOf(unnamed.request(WRITE))).code).toBe('vendor_unreachable')
   })
 })
@@ -195,14 +235,22 @@ describe('guards', () => {
   it('connects nowhere inside unless the connection is local', async () => {
     const inside = { resolve: () => Promise.resolve([{ address: '127.0.0.1', family: 4 }]), allow_private: false }
     const port = new URL(url).port
-    for (const base of [`https://shop.example:${port}`, `https://127.0.0.1:${port}`, `https://localhost:${port}`, `https://[::ffff:127.0.0.1]:${port}`]) {
+    for (const base of [
+      `https://shop.example:${port}`,
+      `https://127.0.0.1:${port}`,
+      `https://localhost:${port}`,
+      `https://[::ffff:127.0.0.1]:${port}`,
+    ]) {
       expect((await faultOf(client({ baseUrl: () => base }, inside).request(READ))).code).toBe('address_refused')
     }
     expect(seen).toHaveLength(0)
   })
 
   it('goes to the address that was checked and keeps the name for the vendor', async () => {
-    const http = client({ baseUrl: () => `http://shop.example:${new URL(url).port}` }, { resolve: () => Promise.resolve([{ address: '127.0.0.1', family: 4 }]) })
+    const http = client(
+      { baseUrl: () => `http://shop.example:${new URL(url).port}` },
+      { resolve: () => Promise.resolve([{ address: '127.0.0.1', family: 4 }]) },
+    )
     await http.request(READ)
     expect(seen[0]?.headers.host).toMatch(/^shop\.example:/)
   })
@@ -243,8 +291,22 @@ describe('guards', () => {
 
   it('logs an attempt without secrets', async () => {
     handler = answer(200, '{"id":"5","email":"canary@mail.example"}')
-    await client().request({ ...WRITE, path: '/stock', query: { token: 'canary', page: 2 }, json: { name: 'Canary', sku: 'A' } })
-    expect(attempts).toMatchObject([{ operation: 'setStock', method: 'POST', path: '/stock', status: 200, outcome: 'ok', response: { id: '5', email: '…' } }])
+    await client().request({
+      ...WRITE,
+      path: '/stock',
+      query: { token: 'canary', page: 2 },
+      json: { name: 'Canary', sku: 'A' },
+    })
+    expect(attempts).toMatchObject([
+      {
+        operation: 'setStock',
+        method: 'POST',
+        path: '/stock',
+        status: 200,
+        outcome: 'ok',
+        response: { id: '5', email: '…' },
+      },
+    ])
     expect(attempts[0]?.request).toEqual({ query: { token: '…', page: 2 }, body: { name: '…', sku: 'A' } })
   })
 })
@@ -258,13 +320,19 @@ describe('reading answers', () => {
   }) // prettier-ignore
 
   it('keeps the digits of long numbers and the value of others', () => {
-    expect(parseJson('{"a":9007199254740993,"b":9007199254740991,"c":0.1234567890123456789,"d":"1234567890123456789"}')).toEqual({
+    expect(
+      parseJson('{"a":9007199254740993,"b":9007199254740991,"c":0.1234567890123456789,"d":"1234567890123456789"}'),
+    ).toEqual({
       ok: true,
       value: { a: '9007199254740993', b: 9007199254740991, c: 0.12345678901234568, d: '1234567890123456789' },
     })
   })
 
   it('reads no time out of nonsense', () => {
-    expect([retryAfterMs(undefined, new Date()), retryAfterMs('', new Date()), retryAfterMs('-5', new Date(0))]).toEqual([undefined, undefined, expect.anything()])
+    expect([
+      retryAfterMs(undefined, new Date()),
+      retryAfterMs('', new Date()),
+      retryAfterMs('-5', new Date(0)),
+    ]).toEqual([undefined, undefined, expect.anything()])
   })
 })

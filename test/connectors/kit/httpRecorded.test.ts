@@ -10,7 +10,11 @@ it('works with recorded answers of a vendor, over HTTPS and by name', async () =
   const limit = { calls: 10, per_ms: 1000 }
   const http = createHttp({
     connection_id: 'shop',
-    definition: { baseUrl: () => 'https://vendor.example/v1', headers: () => ({ authorization: 'Bearer secret' }), limit },
+    definition: {
+      baseUrl: () => 'https://vendor.example/v1',
+      headers: () => ({ authorization: 'Bearer secret' }),
+      limit,
+    },
     settings: {},
     allow_private: false,
     limiter: createLimiter({ connection_id: 'shop', limit, store: { kind: 'memory' } }),
@@ -19,7 +23,16 @@ it('works with recorded answers of a vendor, over HTTPS and by name', async () =
     random: () => 0,
     now: () => new Date(),
   })
-  nock('https://vendor.example', { reqheaders: { authorization: 'Bearer secret' } }).get('/v1/things').query({ page: 2 }).reply(200, { id: 'x' })
-  const answer = await http.request({ operation: 'readThings', method: 'GET', path: '/things', query: { page: 2 }, repeat: 'safe' })
+  nock('https://vendor.example', { reqheaders: { authorization: 'Bearer secret' } })
+    .get('/v1/things')
+    .query({ page: 2 })
+    .reply(200, { id: 'x' })
+  const answer = await http.request({
+    operation: 'readThings',
+    method: 'GET',
+    path: '/things',
+    query: { page: 2 },
+    repeat: 'safe',
+  })
   expect(answer.body).toEqual({ id: 'x' })
 })

@@ -35,8 +35,13 @@ describe('breaker', () => {
     vi.useFakeTimers({ toFake: ['Date'], now: 1_000_000 })
     try {
       const states: BreakerState[] = []
-      const breaker = createBreaker({ connection_id: 'a', now: () => new Date(), mirror: (state) => void states.push(state) })
-      const fail = async (): Promise<string> => codeOf(await breaker.run(failing('vendor_unavailable')).catch((thrown: unknown) => thrown))
+      const breaker = createBreaker({
+        connection_id: 'a',
+        now: () => new Date(),
+        mirror: (state) => void states.push(state),
+      })
+      const fail = async (): Promise<string> =>
+        codeOf(await breaker.run(failing('vendor_unavailable')).catch((thrown: unknown) => thrown))
       for (let i = 0; i < 5; i += 1) expect(await fail()).toBe('vendor_unavailable')
       expect(await fail()).toBe('circuit_open')
       expect(() => breaker.check()).toThrow(HubError)
@@ -56,8 +61,12 @@ describe('breaker', () => {
     }
   })
 
-  it.each(['vendor_rejected', 'vendor_throttled', 'vendor_auth', 'vendor_conflict', 'address_refused'] as const)('does not count %s', async (code) => {
-    const breaker = createBreaker({ connection_id: 'a', now: () => new Date(), mirror: () => undefined })
-    for (let i = 0; i < 20; i += 1) expect(codeOf(await breaker.run(failing(code)).catch((thrown: unknown) => thrown))).toBe(code)
-  })
+  it.each(['vendor_rejected', 'vendor_throttled', 'vendor_auth', 'vendor_conflict', 'address_refused'] as const)(
+    'does not count %s',
+    async (code) => {
+      const breaker = createBreaker({ connection_id: 'a', now: () => new Date(), mirror: () => undefined })
+      for (let i = 0; i < 20; i += 1)
+        expect(codeOf(await breaker.run(failing(code)).catch((thrown: unknown) => thrown))).toBe(code)
+    },
+  )
 })

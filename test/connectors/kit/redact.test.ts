@@ -20,10 +20,19 @@ describe('redaction', () => {
     [{ message: 'a text' }, { message: '…' }],
     [{ id: 'two words' }, { id: '…' }],
     [{ id: CANARIES.email }, { id: '…' }],
-    [{ zip_code: 'E1 6AN', phone_number: '123' }, { zip_code: '…', phone_number: '…' }],
+    [
+      { zip_code: 'E1 6AN', phone_number: '123' },
+      { zip_code: '…', phone_number: '…' },
+    ],
     [{ phone: 15551234567 }, { phone: '…' }],
-    [{ access_token: 'x', api_key: 'abc', client_secret: 'y' }, { access_token: '…', api_key: '…', client_secret: '…' }],
-    [{ shippingAddress: { id: 'A1', countryCode: 'DE', type: 'home' } }, { shippingAddress: { id: 'A1', countryCode: '…', type: '…' } }],
+    [
+      { access_token: 'x', api_key: 'abc', client_secret: 'y' },
+      { access_token: '…', api_key: '…', client_secret: '…' },
+    ],
+    [
+      { shippingAddress: { id: 'A1', countryCode: 'DE', type: 'home' } },
+      { shippingAddress: { id: 'A1', countryCode: '…', type: '…' } },
+    ],
     [{ customer: { id: 5, code: 'ANNA' } }, { customer: { id: 5, code: '…' } }],
     [{ 'jo@mail.example': 1 }, { '…': '…' }],
     [{ code: 'a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7' }, { code: '…' }],
@@ -36,11 +45,33 @@ describe('redaction', () => {
 
   it('leaves no canary, wherever it was put', () => {
     const canary = fc.constantFrom(...Object.values(CANARIES))
-    const keys = fc.constantFrom(...Object.keys(CANARIES), 'firstName', 'last_name', 'address1', 'body_html', 'title', 'recipient', 'text', 'value_text')
-    const branches = fc.constantFrom('customer', 'billing_address', 'shippingAddress', 'ship_to', 'order', 'lines', 'data')
+    const keys = fc.constantFrom(
+      ...Object.keys(CANARIES),
+      'firstName',
+      'last_name',
+      'address1',
+      'body_html',
+      'title',
+      'recipient',
+      'text',
+      'value_text',
+    )
+    const branches = fc.constantFrom(
+      'customer',
+      'billing_address',
+      'shippingAddress',
+      'ship_to',
+      'order',
+      'lines',
+      'data',
+    )
     const document = fc.letrec((tie) => ({
       leaf: fc.dictionary(keys, canary, { minKeys: 1, maxKeys: 4 }),
-      tree: fc.oneof({ maxDepth: 4 }, tie('leaf'), fc.dictionary(branches, fc.oneof(tie('tree'), fc.array(tie('tree'), { maxLength: 3 })), { maxKeys: 3 })),
+      tree: fc.oneof(
+        { maxDepth: 4 },
+        tie('leaf'),
+        fc.dictionary(branches, fc.oneof(tie('tree'), fc.array(tie('tree'), { maxLength: 3 })), { maxKeys: 3 }),
+      ),
     })).tree
     fc.assert(
       fc.property(document, (value) => {
@@ -55,7 +86,10 @@ describe('redaction', () => {
     let deep: unknown = 'x'
     for (let i = 0; i < 5_000; i += 1) deep = { order: deep }
     expect(JSON.stringify(redact(deep)).length).toBeLessThan(500)
-    const wide = redact({ ids: Array.from({ length: 10_000 }, (_, i) => i), rows: Array.from({ length: 500 }, () => Array.from({ length: 500 }, () => 'x')) })
+    const wide = redact({
+      ids: Array.from({ length: 10_000 }, (_, i) => i),
+      rows: Array.from({ length: 500 }, () => Array.from({ length: 500 }, () => 'x')),
+    })
     expect(JSON.stringify(wide).length).toBeLessThan(20_000)
   })
 

@@ -10,13 +10,19 @@ describe('HMAC signatures', () => {
   it('agrees with a published vector', () => {
     const expected = '5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843'
     expect(signHmac(Buffer.from('what do ya want for nothing?'), 'Jefe', 'hex')).toBe(expected)
-    expect(signHmac(Buffer.from('what do ya want for nothing?'), 'Jefe', 'base64')).toBe(Buffer.from(expected, 'hex').toString('base64'))
+    expect(signHmac(Buffer.from('what do ya want for nothing?'), 'Jefe', 'base64')).toBe(
+      Buffer.from(expected, 'hex').toString('base64'),
+    )
   })
 
   it.each(['base64', 'hex'] as const)('accepts every live secret and no other, in %s', (encoding) => {
     const check = (secret: string, secrets: string[]): boolean =>
       verifyHmac({ body: BODY, signature: signHmac(BODY, secret, encoding), secrets, encoding }).ok
-    expect([check('new', ['new', 'old']), check('old', ['new', 'old']), check('older', ['new', 'old'])]).toEqual([true, true, false])
+    expect([check('new', ['new', 'old']), check('old', ['new', 'old']), check('older', ['new', 'old'])]).toEqual([
+      true,
+      true,
+      false,
+    ])
     expect([check('', ['']), check('', []), check('new', [])]).toEqual([false, false, false])
   })
 
@@ -34,14 +40,24 @@ describe('HMAC signatures', () => {
     ['line break after', `${genuine}\n`, 'base64'],
     ['cut', genuine.slice(0, -2), 'base64'],
     ['of another body', signHmac('{}', 'secret', 'base64'), 'base64'],
-    ['of the parsed and rewritten body', signHmac(JSON.stringify(JSON.parse(BODY.toString()), null, 1), 'secret', 'base64'), 'base64'],
+    [
+      'of the parsed and rewritten body',
+      signHmac(JSON.stringify(JSON.parse(BODY.toString()), null, 1), 'secret', 'base64'),
+      'base64',
+    ],
   ] as const)('refuses a signature %s', (_name, signature, encoding) => {
     expect(verifyHmac({ body: BODY, signature, secrets: ['secret'], encoding }).ok).toBe(false)
   })
 
   it('takes a fixed prefix as part of the signature', () => {
-    const check = (signature: string): boolean => verifyHmac({ body: BODY, signature, secrets: ['secret'], encoding: 'hex', prefix: 'sha256=' }).ok
-    expect([check(`sha256=${hex}`), check(hex), check(`sha1=${hex}`), check('sha256=')]).toEqual([true, false, false, false])
+    const check = (signature: string): boolean =>
+      verifyHmac({ body: BODY, signature, secrets: ['secret'], encoding: 'hex', prefix: 'sha256=' }).ok
+    expect([check(`sha256=${hex}`), check(hex), check(`sha1=${hex}`), check('sha256=')]).toEqual([
+      true,
+      false,
+      false,
+      false,
+    ])
   })
 
   it('accepts none of ten thousand mutants', () => {
@@ -64,13 +80,19 @@ describe('HMAC signatures', () => {
       }),
       { numRuns: 4_000 },
     )
-    fc.assert(fc.property(fc.string(), fc.uint8Array(), (text, bytes) => run(Buffer.from(bytes), text)), { numRuns: 2_000 })
+    fc.assert(
+      fc.property(fc.string(), fc.uint8Array(), (text, bytes) => run(Buffer.from(bytes), text)),
+      { numRuns: 2_000 },
+    )
     expect(accepted).toBe(0)
   })
 })
 
 describe('timestamped signatures', () => {
-  const verify = (header: string | undefined, options: { age_ms?: number; secrets?: string[]; body?: Buffer } = {}): boolean =>
+  const verify = (
+    header: string | undefined,
+    options: { age_ms?: number; secrets?: string[]; body?: Buffer } = {},
+  ): boolean =>
     verifyStripe({
       body: options.body ?? BODY,
       header,
@@ -107,14 +129,19 @@ describe('timestamped signatures', () => {
   }) // prettier-ignore
 
   it('refuses without a secret', () => {
-    expect([verify(genuine, { secrets: [] }), verify(genuine, { secrets: [''] }), verify(signStripe(BODY, '', AT_MS), { secrets: [''] })]).toEqual([false, false, false])
+    expect([
+      verify(genuine, { secrets: [] }),
+      verify(genuine, { secrets: [''] }),
+      verify(signStripe(BODY, '', AT_MS), { secrets: [''] }),
+    ]).toEqual([false, false, false])
   })
 
   it('accepts none of ten thousand mutants', () => {
     let accepted = 0
     const run = (body: Buffer, header: string): void => {
       const times = header.split(',').filter((part) => part.startsWith('t='))
-      const untouched = body.equals(BODY) && header.includes(`v1=${digest}`) && times.length === 1 && times[0] === `t=${time}`
+      const untouched =
+        body.equals(BODY) && header.includes(`v1=${digest}`) && times.length === 1 && times[0] === `t=${time}`
       if (!untouched && verify(header, { body })) accepted += 1
     }
     fc.assert(
@@ -126,7 +153,9 @@ describe('timestamped signatures', () => {
       { numRuns: 5_000 },
     )
     fc.assert(
-      fc.property(fc.nat(genuine.length - 1), fc.string({ maxLength: 3 }), (at, text) => run(BODY, genuine.slice(0, at) + text + genuine.slice(at + 1))),
+      fc.property(fc.nat(genuine.length - 1), fc.string({ maxLength: 3 }), (at, text) =>
+        run(BODY, genuine.slice(0, at) + text + genuine.slice(at + 1)),
+      ),
       { numRuns: 5_000 },
     )
     expect(accepted).toBe(0)

@@ -55,10 +55,10 @@ test('an order takes one location if that can serve it whole, else splits, else 
     orderFact(order('split', [line('1', 'A', 7)])),
     orderFact(order('short', [line('1', 'A', 4), line('2', 'B', 1)])),
   ])
-  expect(kinds(result)).toEqual(['order #whole: 3 units committed', 'order #split: 3 units committed, 4 short', 'order #short: 5 units committed'])
+  expect(kinds(result)).toEqual(['order #whole: 3 units committed', 'order #split: 7 units committed', 'order #short: 2 units committed, 3 short'])
   expect(await reservationsOf(world.db, 'whole')).toEqual(['committed south A 2', 'committed south B 1'])
-  expect(await reservationsOf(world.db, 'split')).toEqual(['committed south A 3', 'shortfall - A 4'])
-  expect(await reservationsOf(world.db, 'short')).toEqual(['committed north A 4', 'committed south B 1'].sort())
+  expect(await reservationsOf(world.db, 'split')).toEqual(['committed north A 5', 'committed south A 2'])
+  expect(await reservationsOf(world.db, 'short')).toEqual(['committed south A 1', 'committed south B 1', 'shortfall - A 3'])
 })
 
 test('an unknown SKU parks the order, which leaves no trace, while the rest of the batch goes on', async () => {
@@ -145,7 +145,7 @@ test('a cancellation may come first: an older order is kept and reserves nothing
   expect(kinds(await world.apply([orderFact(order('1', [line('1', 'A', 3)], 5))]))).toEqual(['order #1'])
   expect(await axesOf(world.db, '1')).toEqual({ lifecycle: 'cancelled', payment: 'paid', fulfillment: 'unfulfilled', reservation: 'released' })
   expect(kinds(await world.apply([cancellation('1', 10), cancellation('1', 9)]))).toEqual(['ignored same', 'ignored older'])
-  expect(await stock('A')).toBe('north 10/0/0, south 0/0/0')
+  expect(await stock('A')).toBe('north 10/0/0')
   await world.apply([orderFact(order('1', [line('1', 'A', 3)], 20))])
   expect(await axesOf(world.db, '1')).toMatchObject({ lifecycle: 'open', reservation: 'committed' })
   expect(await soldSinceProof()).toEqual({ A: 3 })
@@ -169,7 +169,7 @@ test('a cancel refund takes units once, whether it comes inside the order, by it
 
 test('an unpaid order is held until its payment comes, by whichever name it knows the order', async () => {
   await world.addItem('A', { south: 10 })
-  const unpaid = { payment_state: 'pending', payment_ids: ['pi_1'] } as const
+  const unpaid = { payment_state: 'pending' as const, payment_ids: ['pi_1'] }
   expect(kinds(await world.apply([orderFact(order('1', [line('1', 'A', 2)], 1, unpaid))]))).toEqual(['order #1: 2 units held'])
   expect(await stock('A')).toBe('north 0/0/0, south 8/2/0')
   expect(await workOf(world.db, '1')).toEqual([])
@@ -225,5 +225,5 @@ test('test orders and lines that are not shipped take no stock', async () => {
   await world.addItem('A', { north: 3 })
   await world.apply([orderFact(order('1', [line('1', 'A', 1)], 1, { test: true }))])
   await world.apply([orderFact(order('2', [line('1', 'A', 1, { requires_shipping: false })], 1))])
-  expect(await stock('A')).toBe('north 3/0/0, south 0/0/0'.replace(', south 0/0/0', ''))
+  expect(await stock('A')).toBe('north 3/0/0')
 })

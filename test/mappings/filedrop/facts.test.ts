@@ -6,7 +6,13 @@ const AT = '2026-11-21T09:00:00.000Z'
 
 describe('file drop mappings', () => {
   it('maps a shipment', () => {
-    const head = { fulfillment_order: 'FO-1', shipped_at: AT, carrier: 'DHL', tracking_number: 'T1', tracking_url: null }
+    const head = {
+      fulfillment_order: 'FO-1',
+      shipped_at: AT,
+      carrier: 'DHL',
+      tracking_number: 'T1',
+      tracking_url: null,
+    }
     const lines = [{ sku: 'A', quantity: 2, line_reference: 'L1', lot: null }]
     expect(shipment.map({ shipment_id: 'S1', ...head, lines }, CONTEXT)).toEqual({
       facts: [{ kind: 'shipment', document: { external_id: 'S1', ...head, lines } }],
@@ -15,11 +21,21 @@ describe('file drop mappings', () => {
   })
 
   it('maps a count, where an empty cell is none', () => {
-    const payload = { location_code: 'B1', as_of: AT, part: 'stock_full:1:B1:1', lines: [{ sku: 'A', on_hand: 5, damaged: 1, quality_control: null }] }
+    const payload = {
+      location_code: 'B1',
+      as_of: AT,
+      part: 'stock_full:1:B1:1',
+      lines: [{ sku: 'A', on_hand: 5, damaged: 1, quality_control: null }],
+    }
     expect(stock.map(payload, CONTEXT).facts).toEqual([
       {
         kind: 'stock_count',
-        document: { external_id: 'stock_full:1:B1:1', location_code: 'B1', as_of: AT, lines: [{ sku: 'A', on_hand: 5, damaged: 1, quality_control: 0 }] },
+        document: {
+          external_id: 'stock_full:1:B1:1',
+          location_code: 'B1',
+          as_of: AT,
+          lines: [{ sku: 'A', on_hand: 5, damaged: 1, quality_control: 0 }],
+        },
       },
     ])
   })
@@ -47,7 +63,9 @@ describe('file drop mappings', () => {
     const line = { sku: 'A', quantity: 1, line_reference: null }
     const head = { fulfillment_order: null, order_external_id: 'O1', location_code: 'B1', received_at: AT }
     const mapped = returned.map({ return_id: 'X1', ...head, lines: [{ ...line, disposition }] }, CONTEXT)
-    expect(mapped.facts).toEqual([{ kind: 'return', document: { external_id: 'X1', ...head, lines: [{ ...line, disposition: known }] } }])
+    expect(mapped.facts).toEqual([
+      { kind: 'return', document: { external_id: 'X1', ...head, lines: [{ ...line, disposition: known }] } },
+    ])
     expect(mapped.warnings).toHaveLength(warnings)
   })
 
@@ -56,7 +74,10 @@ describe('file drop mappings', () => {
     [shipment, null],
     [stock, { location_code: 'B1', as_of: 'noon', part: 'x', lines: [] }],
     [ack, { fulfillment_order: 'FO', verdict: 'maybe', reason: null, at: AT }],
-    [receipt, { receipt_id: 'R1', location_code: 'B1', received_at: AT, reference: null, lines: [{ sku: 'A', quantity: 1.5 }] }],
+    [
+      receipt,
+      { receipt_id: 'R1', location_code: 'B1', received_at: AT, reference: null, lines: [{ sku: 'A', quantity: 1.5 }] },
+    ],
   ])('parks what it cannot read', (mapping, payload) => {
     expect(() => mapping.map(payload, CONTEXT)).toThrow(expect.objectContaining({ code: 'payload_invalid' }))
   })

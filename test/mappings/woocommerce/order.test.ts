@@ -181,6 +181,16 @@ describe('a WooCommerce order', () => {
     expect(later.order.refunds[0]?.lines[0]).toMatchObject({ quantity: 1, restock: 'none' })
   })
 
+  it('says so when a refund does not name the line whose units it takes back', () => {
+    const line = { id: 502, quantity: -1, total: '-6.00', total_tax: '-1.14', meta_data: [] }
+    const refunds = [{ id: 9001, total: '-7.14' }]
+    const { order, warnings } = orderOf(
+      wooOrderSample({ refunds, refund_details: [wooRefundSample({ line_items: [line] })] }),
+    )
+    expect(order.refunds).toMatchObject([{ amount_minor: 714, lines: [] }])
+    expect(warnings).toEqual([expect.stringContaining('refund 9001: line 502')])
+  })
+
   it('keeps a registered buyer, a separate delivery address and its phone', () => {
     const shipping = {
       first_name: 'Bo',

@@ -239,7 +239,7 @@ describe('webhooks', () => {
 
   it('outlive a kill -9, as does everything that was sold and written', async () => {
     const journal_path = join(mkdtempSync(join(tmpdir(), 'crossdock-shop-')), 'shop.jsonl')
-    const child = fork(join(import.meta.dirname, 'killed.ts'), [journal_path], { stdio: 'ignore' })
+    const child = fork(new URL('./killed.ts', import.meta.url), [journal_path], { stdio: 'ignore' })
     const [order] = await new Promise<Storefront['ledger'] extends () => infer L ? [L] : never>((resolve, reject) => {
       child.once('message', (ledger) => resolve([ledger] as never))
       child.once('error', reject)
