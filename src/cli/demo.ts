@@ -80,7 +80,7 @@ async function tradeAndJudge(world: World, running: RunningHub, options: DemoOpt
     gateway: world.gateway.ledger(),
     hub: { orders: await readPromises(hub.db, [...hub.connections.keys()]), settlements: await settlementsOf(running) },
     stock: world.stock,
-    watches: trade.watches(),
+    moves: trade.moves(),
     trade_seconds: options.seconds,
   })
   const verified = await verify(hub.db)

@@ -68,7 +68,8 @@ async function applySteps(tx: Tx, ctx: CoreContext, facts: readonly InboundFact[
       ctx,
       own.flatMap((index) => facts[index] ?? []),
     )
-    for (const [place, index] of own.entries()) outcomes[index] = results[place] ?? { kind: 'ignored', reason: 'not_ours' }
+    for (const [place, index] of own.entries())
+      outcomes[index] = results[place] ?? { kind: 'ignored', reason: 'not_ours' }
   }
   return outcomes
 }
@@ -82,11 +83,13 @@ async function applySteps(tx: Tx, ctx: CoreContext, facts: readonly InboundFact[
 async function takeTurn(tx: Tx, ctx: CoreContext, facts: readonly InboundFact[]): Promise<void> {
   const kinds = facts.map(({ fact }) => fact.kind).filter((kind) => !LOCKS_NOTHING.has(kind))
   if (kinds.length === 0) return
-  const rounds = kinds.filter((kind) => !LOCKS_ONCE.has(kind)).length + new Set(kinds.filter((kind) => LOCKS_ONCE.has(kind))).size
+  const rounds =
+    kinds.filter((kind) => !LOCKS_ONCE.has(kind)).length + new Set(kinds.filter((kind) => LOCKS_ONCE.has(kind))).size
   const alone = rounds > 1 || kinds.some((kind) => SEEKERS.has(kind))
   const companies = new Set(facts.flatMap(({ connection_id }) => ctx.policies.get(connection_id)?.company_id ?? []))
   const lock = alone ? 'pg_advisory_xact_lock' : 'pg_advisory_xact_lock_shared'
-  for (const company of [...companies].sort()) await tx.query(`select ${lock}(hashtextextended($1, 0))`, [`apply:${company}`])
+  for (const company of [...companies].sort())
+    await tx.query(`select ${lock}(hashtextextended($1, 0))`, [`apply:${company}`])
 }
 
 async function ordersOf(tx: Tx, ctx: CoreContext, facts: readonly InboundFact[]): Promise<Outcomes> {

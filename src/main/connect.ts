@@ -36,7 +36,7 @@ function httpOf(connector: Connector, config: ConnectionConfig, { db, log, clock
     definition,
     settings: config.settings,
     allow_private: config.local,
-    limiter: createLimiter({ connection_id: config.id, limit: definition.limit, store: { kind: 'postgres', db } }),
+    limiter: createLimiter({ connection_id: config.id, limit: definition.limit(config.settings), store: { kind: 'postgres', db } }),
     breaker: createBreaker({
       connection_id: config.id,
       now: clock.now,

@@ -1,5 +1,5 @@
 import { itemUnits, sellable, type Offer } from './assortment.ts'
-import type { Shop, LagWatch } from './trade.ts'
+import type { Shop, ShelfMove } from './trade.ts'
 import type { SoldOrder, StorefrontLedger } from './simulator.ts'
 
 /** What the 3PL remembers. */
@@ -30,7 +30,7 @@ export interface Evidence {
   hub: HubStatement
   /** Physical units per item before the first sale. */
   stock: Readonly<Record<string, number>>
-  watches: readonly LagWatch[]
+  moves: readonly ShelfMove[]
   trade_seconds: number
 }
 
@@ -97,7 +97,7 @@ export function judge(evidence: Evidence): Judgement {
     availability_wrong: wrongShelves(evidence, promised),
     shipments_lost: lostShipments(evidence, ledgers),
     payouts,
-    push_lag_ms: lag(evidence.watches, ledgers),
+    push_lag_ms: lag(evidence.moves, ledgers),
     orders_per_second: Math.round((orders.length / evidence.trade_seconds) * 10) / 10,
   }
   const zero =
@@ -160,14 +160,19 @@ function wrongShelves(evidence: Evidence, promised: Units): number {
   )
 }
 
+/**
+ * Parcels whose number no storefront was told. One for an order that the storefront has cancelled, or of which it wants no more units
+ * (an edit or refund after the parcel left), cannot be booked there: that is a return to come, not a lost notice.
+ */
 function lostShipments(evidence: Evidence, ledgers: readonly { ledger: StorefrontLedger }[]): number {
-  const told = new Set(ledgers.flatMap(({ ledger }) => ledger.orders.flatMap((order) => order.notices.map((notice) => notice.tracking_number))))
+  const orders = new Map(ledgers.flatMap(({ ledger }) => ledger.orders.map((order) => [order.number, order] as const)))
   const orderOf = new Map(evidence.warehouse.received.map((work) => [work.fulfillment_order, work.order_number]))
-  const cancelled = new Set(ledgers.flatMap(({ ledger }) => ledger.orders.filter((order) => order.cancelled).map((order) => order.number)))
-  // A storefront takes no shipment for an order it has cancelled: such a parcel is a return to come, not a lost notice.
-  return evidence.warehouse.shipped.filter(
-    (shipment) => !told.has(shipment.tracking_number) && !cancelled.has(orderOf.get(shipment.fulfillment_order) ?? ''),
-  ).length
+  return evidence.warehouse.shipped.filter((shipment) => {
+    const order = orders.get(orderOf.get(shipment.fulfillment_order) ?? '')
+    if (order === undefined) return true
+    if (order.cancelled || order.notices.some((notice) => notice.tracking_number === shipment.tracking_number)) return false
+    return order.lines.some((line) => line.quantity - line.cancelled - line.shipped > 0)
+  }).length
 }
 
 function judgePayouts({ gateway, hub }: Evidence): Judgement['payouts'] {
@@ -182,24 +187,35 @@ function judgePayouts({ gateway, hub }: Evidence): Judgement['payouts'] {
   return { count: gateway.payouts.length, lines: sum(gateway.payouts.map((payout) => payout.rows.length)), unmatched, difference_minor }
 }
 
-/** From the sale on one storefront to the first write on the other that no longer shows more than is left. */
-function lag(watches: readonly LagWatch[], ledgers: readonly { shop: Shop; ledger: StorefrontLedger }[]): Judgement['push_lag_ms'] {
-  const writes = new Map<string, { quantity: number; at_ms: number }[]>()
-  for (const { shop, ledger } of ledgers) {
-    for (const write of ledger.stock_writes) {
-      const key = `${shop.storefront.connection_id} ${write.sku}`
-      const list = writes.get(key) ?? []
-      list.push(write)
-      writes.set(key, list)
-    }
-  }
-  const samples: number[] = []
-  for (const watch of watches) {
-    const list = writes.get(`${watch.connection_id} ${watch.sku}`) ?? []
-    const first = list.find((write) => write.at_ms >= watch.since_ms && write.quantity <= watch.at_most)
-    if (first !== undefined) samples.push(first.at_ms - watch.since_ms)
-  }
+/**
+ * From the sale on one storefront to the first write on another that no longer shows more than is left. Units that came free in
+ * between raise what may be shown. Sales that the end of the trade cut off from their write are not among the samples.
+ */
+function lag(moves: readonly ShelfMove[], ledgers: readonly { shop: Shop; ledger: StorefrontLedger }[]): Judgement['push_lag_ms'] {
+  const writesOf = new Map<string, StorefrontLedger['stock_writes']>(
+    ledgers.flatMap(({ shop, ledger }) =>
+      [...Map.groupBy(ledger.stock_writes, (write) => write.sku)].map(([sku, writes]) => [`${shop.storefront.connection_id} ${sku}`, writes] as const),
+    ),
+  )
+  const samples = [...Map.groupBy(moves, (move) => `${move.connection_id} ${move.sku}`)].flatMap(([shelf, shelfMoves]) =>
+    shelfMoves.flatMap((move, index) => (move.cause === 'sale' ? lagOf(shelfMoves.slice(index), writesOf.get(shelf) ?? []) : [])),
+  )
   samples.sort((a, b) => a - b)
   const at = (share: number): number => samples[Math.min(samples.length - 1, Math.floor(samples.length * share))] ?? 0
   return { p50: at(0.5), p99: at(0.99), samples: samples.length }
+}
+
+function lagOf([sale, ...later]: readonly ShelfMove[], writes: readonly { quantity: number; at_ms: number }[]): number[] {
+  if (sale === undefined) return []
+  let may_show = sale.at_most
+  let next = 0
+  for (const write of writes) {
+    if (write.at_ms < sale.since_ms) continue
+    for (let move = later[next]; move !== undefined && move.since_ms <= write.at_ms; move = later[next]) {
+      may_show = Math.max(may_show, move.at_most)
+      next += 1
+    }
+    if (write.quantity <= may_show) return [write.at_ms - sale.since_ms]
+  }
+  return []
 }

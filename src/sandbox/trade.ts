@@ -16,12 +16,14 @@ export interface Till {
   refund: (charge_id: string, amount_minor: number) => void
 }
 
-/** One thing to look for afterwards: from `since_ms` on, `sku` at `connection_id` shows more than `at_most` until it is told. */
-export interface LagWatch {
+/** A moment at which the true number of a shelf changed: from `since_ms` on, `sku` at `connection_id` may show at most `at_most`. */
+export interface ShelfMove {
   connection_id: string
   sku: string
   at_most: number
   since_ms: number
+  /** A sale elsewhere lowered it (the shelf has to be told), or units came free again. */
+  cause: 'sale' | 'freed'
 }
 
 export interface TradeOptions {
@@ -37,7 +39,7 @@ export interface TradeOptions {
 export interface Trade {
   /** Sells for so long; resolves when the last follow-up (edit, cancellation, refund, late payment) has been made. */
   run: (milliseconds: number, signal: AbortSignal) => Promise<void>
-  watches: () => readonly LagWatch[]
+  moves: () => readonly ShelfMove[]
 }
 
 const FOLLOW_UP_SHARES = { edit: 0.06, cancel: 0.05, refund: 0.04, pay_late: 0.1 } as const
@@ -46,7 +48,7 @@ const FOLLOW_UP_DELAY_MS_MAX = 1_500
 /** Buyers on all storefronts at once: they buy what is shown, pay now or later, change their minds, and want money back. */
 export function createTrade(options: TradeOptions): Trade {
   const { random, now } = options
-  const watches: LagWatch[] = []
+  const moves: ShelfMove[] = []
   const wanted = new Map<string, number>()
   const pending = new Set<Promise<void>>()
   let buyers = 0
@@ -56,15 +58,16 @@ export function createTrade(options: TradeOptions): Trade {
 
   const take = (shop: Shop, lines: readonly { sku: string; quantity: number }[], sign: 1 | -1): void => {
     const units = itemUnits(shop.offers, lines)
+    const before = free()
     for (const [item, count] of units) wanted.set(item, (wanted.get(item) ?? 0) + sign * count)
-    if (sign === -1) return
-    const left = free()
+    const after = free()
     const since_ms = now().getTime()
-    for (const other of options.shops) {
-      if (other === shop) continue
-      for (const offer of other.offers) {
-        if (!Object.keys(offer.takes).some((item) => units.has(item))) continue
-        watches.push({ connection_id: other.storefront.connection_id, sku: offer.sku, at_most: sellable(offer, left), since_ms })
+    for (const { storefront, offers } of options.shops) {
+      for (const offer of offers) {
+        const at_most = sellable(offer, after)
+        // A shelf whose number stays (a three-pack after one unit) has nothing to be told; the selling shelf knows by itself.
+        if (at_most === sellable(offer, before) || (sign === 1 && storefront === shop.storefront)) continue
+        moves.push({ connection_id: storefront.connection_id, sku: offer.sku, at_most, since_ms, cause: sign === 1 ? 'sale' : 'freed' })
       }
     }
   }
@@ -155,6 +158,6 @@ export function createTrade(options: TradeOptions): Trade {
       }
       while (pending.size > 0) await Promise.all(pending)
     },
-    watches: () => watches,
+    moves: () => moves,
   }
 }

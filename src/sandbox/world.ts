@@ -100,7 +100,11 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     warehouse,
     gateway,
     stock,
-    settings: new Map(all.map(([id, simulator]) => [id, simulator.settings])),
+    settings: new Map([
+      ...all.map(([id, simulator]): [string, Readonly<Record<string, unknown>>] => [id, simulator.settings]),
+      [idOf('shopify'), { ...shopify.settings, points_per_second: PLUS_PLAN.per_second }],
+      [idOf('woocommerce'), { ...woocommerce.settings, calls_per_second: 200 }],
+    ]),
     trade: (orders_per_second) => createTrade({ shops, till: gateway, random: seededRandom(options.seed), now: options.now, orders_per_second, stock }),
     connectTo: (hub_url) => {
       for (const [id, simulator] of all) simulator.setWebhookUrl(`${hub_url}/webhooks/${id}`)

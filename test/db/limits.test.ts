@@ -13,13 +13,13 @@ it('shares one limit between processes through the database', async () => {
   const { db } = database
   const limit = { calls: 5, per_ms: 60_000 }
   const limiters = [0, 1, 2].map(() => createLimiter({ connection_id: 'shop', limit, store: { kind: 'postgres', db } }))
-  const endings = await Promise.allSettled(Array.from({ length: 12 }, (_, i) => limiters[i % 3]!.take()))
+  const endings = await Promise.allSettled(Array.from({ length: 12 }, (_, i) => limiters[i % 3]!.take('realtime')))
   const refused = endings.flatMap((ending) => (ending.status === 'rejected' ? [ending.reason as unknown] : []))
   expect(endings.filter(({ status }) => status === 'fulfilled')).toHaveLength(5)
   expect(refused).toHaveLength(7)
   for (const fault of refused) expect(fault).toMatchObject({ code: 'vendor_throttled' })
   const other = createLimiter({ connection_id: 'other', limit, store: { kind: 'postgres', db } })
-  await other.take()
+  await other.take('realtime')
 })
 
 it('takes windows of any length, and starts anew when one is over', async () => {
@@ -28,7 +28,7 @@ it('takes windows of any length, and starts anew when one is over', async () => 
     limit: { calls: 1, per_ms: 1_101 / 3 },
     store: { kind: 'postgres', db: database.db },
   })
-  for (let i = 0; i < 3; i += 1) await limiter.take()
+  for (let i = 0; i < 3; i += 1) await limiter.take('realtime')
 })
 
 it('says so when the database is not there', async () => {
@@ -38,7 +38,7 @@ it('says so when the database is not there', async () => {
     limit: { calls: 1, per_ms: 1000 },
     store: { kind: 'postgres', db: gone },
   })
-  await expect(limiter.take()).rejects.toMatchObject({ code: 'database_unavailable' })
+  await expect(limiter.take('realtime')).rejects.toMatchObject({ code: 'database_unavailable' })
 })
 
 it('shows the breaker to operators, and does not mind when it cannot', async () => {

@@ -6,7 +6,7 @@ import type { Fact } from '../../src/core/model/fact.ts'
 import type { Order, OrderLine } from '../../src/core/model/order.ts'
 import type { Refund } from '../../src/core/model/payment.ts'
 import { openVault } from '../../src/core/people/vault.ts'
-import type { Db } from '../../src/db/pool.ts'
+import type { Db, Queryable } from '../../src/db/pool.ts'
 import { inTransaction } from '../../src/db/transaction.ts'
 import { createTestDatabase, type TestDatabase } from './database.ts'
 
@@ -49,7 +49,12 @@ let ids = 0
 export function testId(): string {
   ids += 1
   const tail = (BigInt(ids) * 0x9e3779b97f4a7c15n) & 0xfffffffffffffffn
-  return `019c0000-${(ids % 65536).toString(16).padStart(4, '0')}-7${Math.floor(ids / 65536).toString(16).padStart(3, '0')}-8${tail.toString(16).padStart(15, '0').replace(/^(.{3})/, '$1-')}`
+  return `019c0000-${(ids % 65536).toString(16).padStart(4, '0')}-7${Math.floor(ids / 65536)
+    .toString(16)
+    .padStart(3, '0')}-8${tail
+    .toString(16)
+    .padStart(15, '0')
+    .replace(/^(.{3})/, '$1-')}`
 }
 
 export async function createWorld(options: { pool_max?: number } = {}): Promise<World> {
@@ -72,7 +77,10 @@ export async function createWorld(options: { pool_max?: number } = {}): Promise<
     policies,
   }
   const insertItem = async (sku: string): Promise<number> => {
-    const [row] = await db.query<{ id: number }>(`insert into items (company_id, sku) values ('acme', $1) returning id`, [sku])
+    const [row] = await db.query<{ id: number }>(
+      `insert into items (company_id, sku) values ('acme', $1) returning id`,
+      [sku],
+    )
     items.set(sku, row!.id)
     return row!.id
   }
@@ -83,7 +91,8 @@ export async function createWorld(options: { pool_max?: number } = {}): Promise<
     policies,
     clock,
     items,
-    apply: (facts, connection_id = 'shop') => inTransaction(db, (tx) => applyFacts(tx, ctx, inbound(facts, connection_id))),
+    apply: (facts, connection_id = 'shop') =>
+      inTransaction(db, (tx) => applyFacts(tx, ctx, inbound(facts, connection_id))),
     addItem: async (sku, units) => {
       const item_id = await insertItem(sku)
       await receive(db, ctx, item_id, units)
@@ -102,10 +111,23 @@ export async function createWorld(options: { pool_max?: number } = {}): Promise<
 export async function receive(db: Db, ctx: CoreContext, item_id: number, units: Record<string, number>): Promise<void> {
   await inTransaction(db, async (tx) => {
     const moves = Object.entries(units).map(([location_id, quantity]) => {
-      return { item_id, location_id, from: 'outside', to: 'available', quantity, reason: 'received', source: 'test:1', occurred_at: ctx.now } as const
+      return {
+        item_id,
+        location_id,
+        from: 'outside',
+        to: 'available',
+        quantity,
+        reason: 'received',
+        source: 'test:1',
+        occurred_at: ctx.now,
+      } as const
     })
     await lockStock(tx, moves, ctx.now)
-    await moveStock(tx, moves.filter((move) => move.quantity > 0), ctx.now)
+    await moveStock(
+      tx,
+      moves.filter((move) => move.quantity > 0),
+      ctx.now,
+    )
   })
 }
 
@@ -114,7 +136,12 @@ export function inbound(facts: readonly Fact[], connection_id = 'shop'): Inbound
   return facts.map((fact) => ({ connection_id, source: `inbox:${(sources += 1)}`, fact }))
 }
 
-export function line(external_id: string, channel_sku: string, quantity: number, change: Partial<OrderLine> = {}): OrderLine {
+export function line(
+  external_id: string,
+  channel_sku: string,
+  quantity: number,
+  change: Partial<OrderLine> = {},
+): OrderLine {
   const total_minor = quantity * 1000
   return {
     external_id, channel_sku, title: null, quantity, unit_price_minor: 1000, discount_minor: 0, tax_minor: 0, total_minor,
@@ -153,7 +180,12 @@ export function order(external_id: string, lines: OrderLine[], at = 0, change: P
 
 export const orderFact = (document: Order): Fact => ({ kind: 'order', document })
 
-export function cancelRefund(external_id: string, order_external_id: string, units: Record<string, number>, at = 0): Refund {
+export function cancelRefund(
+  external_id: string,
+  order_external_id: string,
+  units: Record<string, number>,
+  at = 0,
+): Refund {
   return {
     external_id,
     status: 'succeeded',
@@ -168,7 +200,11 @@ export function cancelRefund(external_id: string, order_external_id: string, uni
   }
 }
 
-export function capture(external_id: string, amount_minor: number, references: { order_external_id?: string; payment_ids?: string[] }): Fact {
+export function capture(
+  external_id: string,
+  amount_minor: number,
+  references: { order_external_id?: string; payment_ids?: string[] },
+): Fact {
   return {
     kind: 'payment',
     document: {
@@ -204,7 +240,7 @@ export async function stockOf(db: Db, item_id: number): Promise<Record<string, S
 }
 
 /** The ledger's sums are the counters, and the counters are what reservations promise. */
-export async function expectBooksToBalance(db: Db): Promise<void> {
+export async function expectBooksToBalance(db: Queryable): Promise<void> {
   const drift = await db.query(
     `with moved as (
        select item_id, location_id, to_state as state, quantity from stock_ledger
@@ -264,5 +300,7 @@ export async function workOf(db: Db, external_id: string): Promise<string[]> {
 export const kinds = (result: ApplyResult): string[] => result.outcomes.map(outcomeText)
 export function outcomeText(outcome: FactOutcome): string {
   if (outcome.kind === 'applied') return outcome.summary
-  return outcome.kind === 'ignored' ? `ignored ${outcome.reason}` : `parked ${outcome.error.code} ${outcome.error.wake_key ?? ''}`
+  return outcome.kind === 'ignored'
+    ? `ignored ${outcome.reason}`
+    : `parked ${outcome.error.code} ${outcome.error.wake_key ?? ''}`
 }

@@ -146,7 +146,7 @@ function depotConnector(options: { readable: boolean; batch_max: number }): Conn
     http: {
       baseUrl: ({ url }) => url,
       headers: () => ({}),
-      limit: { calls: 1_000, per_ms: 1_000 },
+      limit: () => ({ calls: 1_000, per_ms: 1_000 }),
       timeout_ms: 10_000,
     },
     inbound: {},

@@ -28,6 +28,8 @@ export interface HttpCall {
    * `once`: never repeated inside the exchange; an answer that got lost is `outcome_unknown`.
    */
   repeat: 'safe' | 'once'
+  /** `realtime` calls find room in the limit even while bulk work uses up its share; default `bulk`. */
+  lane?: 'realtime' | 'bulk'
   timeout_ms?: number
 }
 
@@ -192,7 +194,7 @@ export interface HttpDefinition<S> {
   baseUrl: (settings: S) => string
   headers: (settings: S) => Record<string, string>
   /** Calls per window, shared by every process of the hub. */
-  limit: { calls: number; per_ms: number }
+  limit: (settings: S) => { calls: number; per_ms: number }
   timeout_ms?: number
   /** Vendor quirks before the default table by status: e.g. throttled inside HTTP 200. Undefined = default. */
   classify?: (answer: HttpAnswer) => { code: ErrorCode; detail: string; retry_after_ms?: number } | undefined

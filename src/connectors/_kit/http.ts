@@ -94,7 +94,7 @@ async function attempt<S>(options: HttpOptions<S>, call: HttpCall, agents: Agent
   try {
     const url = urlOf(options, call)
     options.breaker.check()
-    await options.limiter.take()
+    await options.limiter.take(call.lane ?? 'bulk')
     // The breaker learns from what is thrown through it; the ending itself keeps the answer for the attempt log.
     await options.breaker.run(async () => {
       ending = await exchange(options, call, url, agents)

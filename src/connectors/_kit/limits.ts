@@ -18,8 +18,11 @@ import { HubError, type ErrorCode } from '../../core/errors.ts'
 
 /** Waits until one more call is within the vendor's limit, or throws `vendor_throttled` with `retry_after_ms`. */
 export interface Limiter {
-  take: () => Promise<void>
+  take: (lane: Lane) => Promise<void>
 }
+
+/** `realtime`: what must be told within a second (availability). `bulk`: everything that can wait for the next window. */
+export type Lane = 'realtime' | 'bulk'
 
 /** The part of the database that is needed here; it is handed in by the composition root. */
 export interface LimitDb {
@@ -33,6 +36,9 @@ const WAIT_MS_MAX = 2_000
 /** Added to each wait so that it ends after the window has, not with it. */
 const WAIT_MARGIN_MS = 5
 
+/** Bulk work never takes the whole window, so that a back-fill cannot hold up a number that must be told now. */
+const BULK_SHARE = 0.6
+
 /**
  * One limit per connection, shared by all processes through the store. Short waits happen here; a longer one is the job's business,
  * which must not sit on a worker's slot for it.
@@ -43,17 +49,22 @@ export function createLimiter(options: {
   store: LimitStore
 }): Limiter {
   const { connection_id, limit } = options
-  const limiter = openLimiter(options.store, { points: limit.calls, duration: limit.per_ms / 1000, keyPrefix: 'calls' })
+  const window = (points: number, keyPrefix: string): RateLimiterAbstract =>
+    openLimiter(options.store, { points, duration: limit.per_ms / 1000, keyPrefix })
+  const all = window(limit.calls, 'calls')
+  const bulk = window(Math.max(1, Math.floor(limit.calls * BULK_SHARE)), 'bulk')
+  const lanes: Record<Lane, readonly RateLimiterAbstract[]> = { realtime: [all], bulk: [bulk, all] }
   return {
-    take: async () => {
-      for (let waited_ms = 0; ;) {
-        const wait_ms = await msUntilAllowed(limiter, connection_id)
-        if (wait_ms === 0) return
-        if (waited_ms + wait_ms > WAIT_MS_MAX) {
-          throw new HubError('vendor_throttled', `${connection_id} has used up its calls`, { retry_after_ms: wait_ms })
+    take: async (lane) => {
+      let waited_ms = 0
+      for (const limiter of lanes[lane]) {
+        for (let wait_ms = await msUntilAllowed(limiter, connection_id); wait_ms > 0; wait_ms = await msUntilAllowed(limiter, connection_id)) {
+          if (waited_ms + wait_ms > WAIT_MS_MAX) {
+            throw new HubError('vendor_throttled', `${connection_id} has used up its calls`, { retry_after_ms: wait_ms })
+          }
+          await sleep(wait_ms)
+          waited_ms += wait_ms
         }
-        await sleep(wait_ms)
-        waited_ms += wait_ms
       }
     },
   }

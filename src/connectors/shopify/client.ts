@@ -4,6 +4,9 @@ import { checker, type Check } from '../../core/model/validate.ts'
 import type { HttpAnswer, HttpCall, HttpDefinition, Port } from '../_kit/define.ts'
 
 const API_VERSION = '2026-10'
+const POINTS_PER_SECOND = 100
+/** What a usual write costs, so that calls can be paced before points run out. */
+const POINTS_PER_CALL = 10
 
 export const Settings = Type.Object(
   {
@@ -25,6 +28,14 @@ export const Settings = Type.Object(
     }),
     currency: Type.Optional(
       Type.String({ pattern: '^[A-Z]{3}$', description: 'Currency of the shop, for messages that name none' }),
+    ),
+    points_per_second: Type.Optional(
+      Type.Integer({
+        minimum: 50,
+        maximum: 4_000,
+        default: POINTS_PER_SECOND,
+        description: 'Refill of the cost bucket on the shop\'s plan: Standard 100, Advanced 200, Plus 1000, Enterprise 2000',
+      }),
     ),
     api_url: Type.Optional(
       Type.String({ pattern: '^https?://', description: 'Another host instead of https://<shop>' }),
@@ -85,7 +96,10 @@ export const http: HttpDefinition<Settings> = {
     `${api_url ?? `https://${shop}`}/admin/api/${api_version ?? API_VERSION}/`,
   headers: ({ access_token }) => ({ 'x-shopify-access-token': access_token }),
   // Points, not calls, are what Shopify counts; this keeps bursts polite and THROTTLED answers do the rest.
-  limit: { calls: 10, per_ms: 1_000 },
+  limit: ({ points_per_second = POINTS_PER_SECOND }) => ({
+    calls: Math.floor(points_per_second / POINTS_PER_CALL),
+    per_ms: 1_000,
+  }),
   timeout_ms: 20_000,
   classify: (answer: HttpAnswer) => {
     if (answer.status === 402 || answer.status === 423)
@@ -108,9 +122,15 @@ export const answer = <T extends TSchema>(schema: T): Check<Static<T>> => checke
 export async function ask<T>(
   port: Port<Settings>,
   check: Check<T>,
-  call: { operation: string; query: string; variables: Readonly<Record<string, unknown>>; repeat?: HttpCall['repeat'] },
+  call: {
+    operation: string
+    query: string
+    variables: Readonly<Record<string, unknown>>
+    repeat?: HttpCall['repeat']
+    lane?: NonNullable<HttpCall['lane']>
+  },
 ): Promise<T> {
-  const { operation, query, variables, repeat = 'safe' } = call
+  const { operation, query, variables, repeat = 'safe', lane = 'bulk' } = call
   try {
     const { body } = await port.http.request({
       operation,
@@ -118,6 +138,7 @@ export async function ask<T>(
       path: 'graphql.json',
       json: { query, variables },
       repeat,
+      lane,
     })
     return check(envelope(body).data)
   } catch (thrown) {

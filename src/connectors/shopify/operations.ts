@@ -197,7 +197,7 @@ async function setRows(port: ShopPort, rows: readonly Row[], key: string): Promi
   const referenceDocumentUri = `gid://crossdock/AvailabilityPush/${encodeURIComponent(key)}`
   const input = { name: 'available', reason: 'correction', referenceDocumentUri, quantities }
   const variables = { input, key: digest({ key, quantities }) }
-  const result = await ask(port, SetAnswer, { operation: 'inventorySetQuantities', query: SET_QUANTITIES, variables })
+  const result = await ask(port, SetAnswer, { operation: 'inventorySetQuantities', query: SET_QUANTITIES, variables, lane: 'realtime' })
   if (result.inventorySetQuantities === null)
     throw new HubError('vendor_response_invalid', 'inventorySetQuantities: no answer')
   return result.inventorySetQuantities.userErrors.map(({ code, field }) => {
@@ -227,7 +227,7 @@ export async function readAvailability(
   const ids = [...new Set(lines.flatMap((line) => line.external['inventory_item_id'] ?? []))]
   if (ids.length === 0) return []
   const variables = { ids, location: port.settings.location_id }
-  const { nodes } = await ask(port, Levels, { operation: 'inventoryLevels', query: LEVELS, variables })
+  const { nodes } = await ask(port, Levels, { operation: 'inventoryLevels', query: LEVELS, variables, lane: 'realtime' })
   const levels = nodes.flatMap((node) => (node !== null && 'id' in node ? [node] : []))
   const shown = new Map(levels.map((level) => [level.id, level.inventoryLevel?.quantities[0]?.quantity]))
   return lines.flatMap(({ listing_id, external }) => {

@@ -68,7 +68,7 @@ export const stripe = defineConnector({
       ...(settings.account === undefined ? {} : { 'stripe-account': settings.account }),
     }),
     // The default of one endpoint; the account's own limit is four times as high in live mode.
-    limit: { calls: 25, per_ms: 1_000 },
+    limit: () => ({ calls: 25, per_ms: 1_000 }),
     classify,
   },
   webhook: {

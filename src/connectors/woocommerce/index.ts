@@ -11,6 +11,8 @@ import { BATCH_MAX, confirmShipment, pushAvailability, readAvailability, sendShi
 
 const Secret = Type.String({ minLength: 1, secret: true })
 
+const CALLS_PER_SECOND = 25
+
 const WooSettings = Type.Object(
   {
     site_url: Type.String({ pattern: '^https?://[^?#]+$' }),
@@ -22,6 +24,8 @@ const WooSettings = Type.Object(
     tracking: Type.Optional(Type.Union([Type.Literal('order_meta')], { default: 'order_meta' })),
     /** Only for previewing a refund apart from its order: the shop's currency. */
     currency: Type.Optional(Type.String({ pattern: '^[A-Z]{3}$' })),
+    /** What the shop's host bears. */
+    calls_per_second: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000, default: CALLS_PER_SECOND })),
     /** Replaces `<site_url>/wp-json/wc/v3`. */
     api_url: Type.Optional(Type.String({ pattern: '^https?://[^?#]+$' })),
   },
@@ -52,7 +56,7 @@ export const woocommerce = defineConnector({
       authorization: `Basic ${Buffer.from(`${consumer_key}:${consumer_secret}`).toString('base64')}`,
     }),
     // The shop has no limit of its own; its host has one and keeps it secret.
-    limit: { calls: 25, per_ms: 1_000 },
+    limit: ({ calls_per_second = CALLS_PER_SECOND }) => ({ calls: calls_per_second, per_ms: 1_000 }),
     timeout_ms: 60_000,
     classify,
   },

@@ -78,6 +78,7 @@ export async function pushAvailability(
       path: `${folder}/batch`,
       json: { update },
       repeat: 'safe',
+      lane: 'realtime',
     } as const
     const answers = new Map(readBatch((await port.http.request(call)).body).update.map((row) => [String(row.id), row]))
     results.push(...group.map(({ id, line }) => resultOf(line, answers.get(id))))
@@ -117,6 +118,7 @@ export async function readAvailability(
       path: folder,
       query,
       repeat: 'safe',
+      lane: 'realtime',
     })
     const shown = new Map(readStocked(answer.body).map((row) => [String(row.id), row.stock_quantity ?? null]))
     for (const { id, line } of group) {

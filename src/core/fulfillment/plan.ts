@@ -13,15 +13,23 @@ import { recordTimeline } from '../orders/timeline.ts'
  * Gives back every unit that a fulfillment order still holds, because its work ended without them: called back, refused, or done in
  * part. The order's row has to be locked, and `replanOrder` should follow. Returns the items of which units became available.
  */
-export async function releaseFulfillmentOrder(tx: Tx, ctx: CoreContext, fulfillment_order_id: string, source: string): Promise<number[]> {
-  const [work] = await tx.query<{ order_id: string; number: string }>('select order_id, number from fulfillment_orders where id = $1', [
-    fulfillment_order_id,
-  ])
+export async function releaseFulfillmentOrder(
+  tx: Tx,
+  ctx: CoreContext,
+  fulfillment_order_id: string,
+  source: string,
+): Promise<number[]> {
+  const [work] = await tx.query<{ order_id: string; number: string }>(
+    'select order_id, number from fulfillment_orders where id = $1',
+    [fulfillment_order_id],
+  )
   if (work === undefined) throw new HubError('unknown_fulfillment_order', 'there is no such fulfillment order')
   const [order] = await lockOrdersById(tx, [work.order_id])
   if (order === undefined) throw new HubError('invariant_broken', 'a fulfillment order has no order')
   const live = await loadLive(tx, [order.id])
-  const rows = live.filter((row) => row.fulfillment_order_id === fulfillment_order_id && row.state === 'committed' && row.quantity > 0)
+  const rows = live.filter(
+    (row) => row.fulfillment_order_id === fulfillment_order_id && row.state === 'committed' && row.quantity > 0,
+  )
   if (rows.length === 0) return []
   const keys = rows.map((row) => ({ item_id: row.item_id, location_id: locationOf(row) }))
   await lockStock(tx, keys, ctx.now)
@@ -61,9 +69,17 @@ export async function releaseFulfillmentOrder(tx: Tx, ctx: CoreContext, fulfillm
 export async function replanOrder(tx: Tx, ctx: CoreContext, order_id: string, source: string): Promise<void> {
   const orders = await lockOrdersById(tx, [order_id])
   const lines = await loadLines(tx, [order_id])
-  const changed = orders.map((order) => ({ order, source, sold_before: soldByListing(order, lines), fresh: null, paid: true }))
+  const changed = orders.map((order) => ({
+    order,
+    source,
+    sold_before: soldByListing(order, lines),
+    fresh: null,
+    paid: true,
+  }))
   await settleOrders(tx, ctx, changed, [])
-  const items = await tx.query<{ item_id: number }>('select distinct item_id from reservations where order_id = $1', [order_id])
+  const items = await tx.query<{ item_id: number }>('select distinct item_id from reservations where order_id = $1', [
+    order_id,
+  ])
   await allocateShortfalls(
     tx,
     ctx,

@@ -67,10 +67,16 @@ export async function openWork(
   sourceOf: (order_id: string) => string,
 ): Promise<{ ids: Map<string, string>; timeline: TimelineFact[] }> {
   const ids = new Map<string, string>()
-  for (const work of existing.values()) if (work.state === 'open') ids.set(workKey(work.order_id, work.location_id), work.id)
-  const missing = [...new Map(wanted.map((want) => [workKey(want.order_id, want.location_id), want]))].filter(([key]) => !ids.has(key))
+  for (const work of existing.values())
+    if (work.state === 'open') ids.set(workKey(work.order_id, work.location_id), work.id)
+  const missing = [...new Map(wanted.map((want) => [workKey(want.order_id, want.location_id), want]))].filter(
+    ([key]) => !ids.has(key),
+  )
   if (missing.length === 0) return { ids, timeline: [] }
-  const carriers = await locationConnections(tx, missing.map(([, want]) => want.location_id))
+  const carriers = await locationConnections(
+    tx,
+    missing.map(([, want]) => want.location_id),
+  )
   const made = missing.map(([key, want]) => {
     const id = ctx.newId()
     ids.set(key, id)
@@ -81,7 +87,11 @@ export async function openWork(
      select n.*, $6, $6 from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[]) as n`,
     [...columns(made, ['id', 'number', 'order_id', 'location_id', 'carrier']), ctx.now],
   )
-  await addEffects(tx, made.flatMap((work) => newEffect(ctx, work)), ctx.now)
+  await addEffects(
+    tx,
+    made.flatMap((work) => newEffect(ctx, work)),
+    ctx.now,
+  )
   const timeline = made.map((work) => ({
     order_id: work.order_id,
     kind: 'fulfillment_order.created',
@@ -133,17 +143,32 @@ export async function dropWork(tx: Tx, works: readonly Work[], now: Date): Promi
 }
 
 /** Work that has left is asked back. Its units stay committed until the answer comes. */
-export async function callBackWork(tx: Tx, ctx: CoreContext, works: readonly Work[], sourceOf: (order_id: string) => string): Promise<TimelineFact[]> {
+export async function callBackWork(
+  tx: Tx,
+  ctx: CoreContext,
+  works: readonly Work[],
+  sourceOf: (order_id: string) => string,
+): Promise<TimelineFact[]> {
   if (works.length === 0) return []
   await tx.query(
     `update fulfillment_orders set cancel_requested_at = $2, changed_at = $2 where id = any($1::uuid[]) and cancel_requested_at is null`,
     [works.map((work) => work.id), ctx.now],
   )
   const effects = works.flatMap((work): NewEffect[] => {
-    if (work.connection_id === null || ctx.policies.get(work.connection_id)?.takes_fulfillment_orders !== true) return []
+    if (work.connection_id === null || ctx.policies.get(work.connection_id)?.takes_fulfillment_orders !== true)
+      return []
     const reference = { fulfillment_order_id: work.id }
     const key = cancelKey(work.number)
-    return [{ connection_id: work.connection_id, kind: 'fulfillment.cancel', key, reference, order_id: work.order_id, not_before: ctx.now }]
+    return [
+      {
+        connection_id: work.connection_id,
+        kind: 'fulfillment.cancel',
+        key,
+        reference,
+        order_id: work.order_id,
+        not_before: ctx.now,
+      },
+    ]
   })
   await addEffects(tx, effects, ctx.now)
   return works.map((work) => ({

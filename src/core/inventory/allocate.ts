@@ -70,7 +70,9 @@ async function allocatePage(
   const shortfalls = (await loadShortfalls(tx, [...locked.keys()])).filter((row) => locked.has(row.order_id))
   const available = new Map([...stock].map(([key, row]) => [key, row.available]))
   const allocations = decideReservations(available, demandsOf(ctx, shortfalls))
-  const served = new Set(allocations.filter((allocation) => allocation.location_id !== null).map((allocation) => allocation.order_id))
+  const served = new Set(
+    allocations.filter((allocation) => allocation.location_id !== null).map((allocation) => allocation.order_id),
+  )
   if (served.size === 0) return false
   const rows = shortfalls.filter((row) => served.has(row.order_id))
   const orders = [...served].flatMap((id) => locked.get(id) ?? [])

@@ -5,7 +5,13 @@ import { recordTimeline, type TimelineFact } from '../orders/timeline.ts'
 import { moveStock, type StockMove } from './ledger.ts'
 import { stockKey, type Allocation } from './rules.ts'
 import type { LiveReservation } from './rulesChange.ts'
-import { deleteShortfalls, insertReservations, updateReservations, type ChangedReservation, type NewReservation } from './sql.ts'
+import {
+  deleteShortfalls,
+  insertReservations,
+  updateReservations,
+  type ChangedReservation,
+  type NewReservation,
+} from './sql.ts'
 
 /** An order as far as its stock is concerned. */
 export interface BookedOrder {
@@ -49,7 +55,12 @@ export interface Booked {
  * Writes a decision: fulfillment orders first (reservations point to them), then reservations, counters and ledger in one go each, and
  * the timeline. The stock rows are locked by the caller.
  */
-export async function book(tx: Tx, ctx: CoreContext, booking: Booking, timeline: readonly TimelineFact[]): Promise<Booked> {
+export async function book(
+  tx: Tx,
+  ctx: CoreContext,
+  booking: Booking,
+  timeline: readonly TimelineFact[],
+): Promise<Booked> {
   const opened = await openWorkFor(tx, ctx, booking)
   const rows = newReservations(booking, opened.ids)
   const shortfall = settleShortfalls(booking)
@@ -66,13 +77,19 @@ export async function book(tx: Tx, ctx: CoreContext, booking: Booking, timeline:
   return booked
 }
 
-const sourceOf = (booking: Booking, order_id: string): string => booking.orders.get(order_id)?.source ?? `order:${order_id}`
+const sourceOf = (booking: Booking, order_id: string): string =>
+  booking.orders.get(order_id)?.source ?? `order:${order_id}`
 
-async function openWorkFor(tx: Tx, ctx: CoreContext, booking: Booking): Promise<{ ids: Map<string, string>; timeline: TimelineFact[] }> {
+async function openWorkFor(
+  tx: Tx,
+  ctx: CoreContext,
+  booking: Booking,
+): Promise<{ ids: Map<string, string>; timeline: TimelineFact[] }> {
   const wanted: WorkWanted[] = []
   const want = (order_id: string, location_id: string | null): void => {
     const order = booking.orders.get(order_id)
-    if (location_id !== null && order?.promise === 'committed') wanted.push({ order_id, location_id, connection_id: order.connection_id })
+    if (location_id !== null && order?.promise === 'committed')
+      wanted.push({ order_id, location_id, connection_id: order.connection_id })
   }
   for (const allocation of booking.allocations) want(allocation.order_id, allocation.location_id)
   for (const row of booking.confirmed) want(row.order_id, row.location_id)
@@ -85,7 +102,8 @@ function newReservations(booking: Booking, workIds: ReadonlyMap<string, string>)
   return booking.allocations.flatMap(({ order_id, line, location_id, units }) => {
     const order = booking.orders.get(order_id)
     if (location_id === null || order === undefined) return []
-    const fulfillment_order_id = order.promise === 'committed' ? (workIds.get(workKey(order_id, location_id)) ?? null) : null
+    const fulfillment_order_id =
+      order.promise === 'committed' ? (workIds.get(workKey(order_id, location_id)) ?? null) : null
     return line.components.map(({ item_id, per_unit }) => ({
       order_id,
       line_id: line.line_id,
@@ -166,14 +184,26 @@ function stockMoves(ctx: CoreContext, booking: Booking, rows: readonly NewReserv
   })
   return [
     ...booking.releases.map(({ reservation, quantity }): StockMove => {
-      return { ...of(reservation), from: COUNTER[reservation.state], to: 'available', quantity, reason: booking.reason.release }
+      return {
+        ...of(reservation),
+        from: COUNTER[reservation.state],
+        to: 'available',
+        quantity,
+        reason: booking.reason.release,
+      }
     }),
     ...booking.confirmed.flatMap((row): StockMove[] => {
       const quantity = row.quantity - (released.get(row.id) ?? 0)
       return quantity === 0 ? [] : [{ ...of(row), from: 'reserved', to: 'committed', quantity, reason: 'paid' }]
     }),
     ...rows.map((row): StockMove => {
-      return { ...of(row), from: 'available', to: COUNTER[row.state], quantity: row.quantity, reason: booking.reason.reserve }
+      return {
+        ...of(row),
+        from: 'available',
+        to: COUNTER[row.state],
+        quantity: row.quantity,
+        reason: booking.reason.reserve,
+      }
     }),
   ]
 }
@@ -188,10 +218,16 @@ function emptiedWork(booking: Booking, rows: readonly NewReservation[]): Work[] 
   for (const row of rows) add(row.fulfillment_order_id, row.quantity)
   for (const { reservation, quantity } of booking.releases) add(reservation.fulfillment_order_id, -quantity)
   const touched = new Set(booking.releases.map(({ reservation }) => reservation.fulfillment_order_id))
-  return [...booking.work.values()].filter((work) => work.state === 'open' && touched.has(work.id) && (units.get(work.id) ?? 0) === 0)
+  return [...booking.work.values()].filter(
+    (work) => work.state === 'open' && touched.has(work.id) && (units.get(work.id) ?? 0) === 0,
+  )
 }
 
-function totals(booking: Booking, rows: readonly NewReservation[], missing: readonly { order_id: string; quantity: number }[]): Booked {
+function totals(
+  booking: Booking,
+  rows: readonly NewReservation[],
+  missing: readonly { order_id: string; quantity: number }[],
+): Booked {
   const booked: Booked = { promised: new Map(), missing: new Map(), taken: new Map(), freed: [] }
   const add = (map: Map<string, number>, key: string, quantity: number): void => {
     map.set(key, (map.get(key) ?? 0) + quantity)

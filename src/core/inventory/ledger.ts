@@ -102,7 +102,9 @@ export async function moveStock(
     await updateCounters(tx, moves)
     await insertLedger(tx, moves, now)
   }
-  const touched = new Set(moves.filter((move) => move.from === 'available' || move.to === 'available').map((move) => move.item_id))
+  const touched = new Set(
+    moves.filter((move) => move.from === 'available' || move.to === 'available').map((move) => move.item_id),
+  )
   await touchListings(tx, [...touched], sold, now)
 }
 
@@ -140,7 +142,8 @@ type Delta = StockKey & Record<(typeof COUNTED)[number], number>
 async function updateCounters(tx: Tx, moves: readonly StockMove[]): Promise<void> {
   const deltas = new Map<string, Delta>()
   for (const move of moves) {
-    if (move.quantity <= 0 || move.from === move.to) throw new HubError('invariant_broken', 'a stock move has to move something')
+    if (move.quantity <= 0 || move.from === move.to)
+      throw new HubError('invariant_broken', 'a stock move has to move something')
     const key = stockKey(move.item_id, move.location_id)
     const delta = deltas.get(key) ?? emptyDelta(move)
     deltas.set(key, delta)
@@ -158,7 +161,8 @@ async function updateCounters(tx: Tx, moves: readonly StockMove[]): Promise<void
      returning 1`,
     [...columns(rows), ...COUNTED.map((state) => rows.map((row) => row[state]))],
   )
-  if (updated.length !== rows.length) throw new HubError('invariant_broken', 'stock was moved where no stock row exists')
+  if (updated.length !== rows.length)
+    throw new HubError('invariant_broken', 'stock was moved where no stock row exists')
 }
 
 function emptyDelta({ item_id, location_id }: StockKey): Delta {

@@ -1,7 +1,7 @@
 import type { Tx } from '../../db/pool.ts'
 import type { ConnectionPolicy, CoreContext } from '../context.ts'
 import { HubError } from '../errors.ts'
-import { loadWork } from '../fulfillment/work.ts'
+import { loadWork, type Work } from '../fulfillment/work.ts'
 import { isUnpaid, stockUnits, type Lifecycle, type PaymentState } from '../orders/rules.ts'
 import type { TimelineFact } from '../orders/timeline.ts'
 import { book, type BookedOrder } from './book.ts'
@@ -78,10 +78,15 @@ export function bookedOrder(
  * Brings reservations in line with what the orders want: reserves, gives back, confirms what was paid, asks back work that was sent.
  * The whole batch is one decision under one lock. Freed units are in the answer; the caller offers them to open shortfalls.
  */
-export async function settleStock(tx: Tx, ctx: CoreContext, work: StockWork, timeline: readonly TimelineFact[]): Promise<Settled> {
+export async function settleStock(
+  tx: Tx,
+  ctx: CoreContext,
+  work: StockWork,
+  timeline: readonly TimelineFact[],
+): Promise<Settled> {
   const known = work.orders.filter((order) => !order.fresh).map((order) => order.id)
   const live = known.length === 0 ? [] : await loadLive(tx, known)
-  const works = live.length === 0 ? new Map() : await loadWork(tx, known)
+  const works = live.length === 0 ? new Map<string, Work>() : await loadWork(tx, known)
   const linesOf = Map.groupBy(work.lines, (line) => line.order_id)
   const liveOf = Map.groupBy(live, (row) => row.order_id)
   const orders = new Map(work.orders.map((order) => [order.id, bookedOrder(ctx, order)]))

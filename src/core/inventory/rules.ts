@@ -48,7 +48,9 @@ export function explode(rows: readonly ListingRow[]): Component[] {
     const item = component_item_id ?? item_id
     per_unit.set(item, (per_unit.get(item) ?? 0) + quantity * (kit_quantity ?? 1))
   }
-  return [...per_unit].map(([item, units]) => ({ item_id: item, per_unit: units })).sort((a, b) => a.item_id - b.item_id)
+  return [...per_unit]
+    .map(([item, units]) => ({ item_id: item, per_unit: units }))
+    .sort((a, b) => a.item_id - b.item_id)
 }
 
 /**
@@ -57,7 +59,10 @@ export function explode(rows: readonly ListingRow[]): Component[] {
  * location. What is missing comes back without a location: all of the order under `all_or_nothing`, the rest under `partial`.
  * `available` maps `stockKey` to units; it is not changed.
  */
-export function decideReservations(available: ReadonlyMap<string, number>, demands: readonly OrderDemand[]): Allocation[] {
+export function decideReservations(
+  available: ReadonlyMap<string, number>,
+  demands: readonly OrderDemand[],
+): Allocation[] {
   const left = new Map(available)
   return demands.toSorted(byPriority).flatMap((order) => decideOrder(left, order))
 }
@@ -97,7 +102,9 @@ function splitLine(left: Map<string, number>, order: OrderDemand, line: LineDema
   let missing = line.units
   for (const location of order.serves_from) {
     if (missing === 0) break
-    const whole = line.components.map(({ item_id, per_unit }) => Math.floor((left.get(stockKey(item_id, location)) ?? 0) / per_unit))
+    const whole = line.components.map(({ item_id, per_unit }) =>
+      Math.floor((left.get(stockKey(item_id, location)) ?? 0) / per_unit),
+    )
     const units = Math.min(missing, ...whole)
     if (units <= 0) continue
     take(left, line, location, units)

@@ -64,7 +64,10 @@ function componentsOf(rows: readonly LiveReservation[], target: LineTarget): rea
 
 function coveredUnits(rows: readonly LiveReservation[], { item_id, per_unit }: Component): number {
   const own = rows.filter((row) => row.item_id === item_id)
-  const total = own.reduce((sum, row) => sum + row.consumed_quantity + (row.state === 'shortfall' ? 0 : row.quantity), 0)
+  const total = own.reduce(
+    (sum, row) => sum + row.consumed_quantity + (row.state === 'shortfall' ? 0 : row.quantity),
+    0,
+  )
   return Math.floor(total / per_unit)
 }
 
@@ -92,7 +95,8 @@ function release(change: DemandChange, calledBack: Set<string>, { rows, componen
   const own = rows.filter((row) => row.item_id === component.item_id && row.state !== 'shortfall')
   const total = own.reduce((sum, row) => sum + row.consumed_quantity + row.quantity, 0)
   let surplus = total - units * component.per_unit
-  const work = (row: LiveReservation): WorkState | null => (row.fulfillment_order_id === null ? null : workState(row.fulfillment_order_id))
+  const work = (row: LiveReservation): WorkState | null =>
+    row.fulfillment_order_id === null ? null : workState(row.fulfillment_order_id)
   const rank = (row: LiveReservation): number =>
     row.state === 'held' ? 0 : work(row) === null ? 1 : { open: 2, cancelling: 3, sent: 4 }[work(row) ?? 'open']
   for (const row of own.toSorted((a, b) => rank(a) - rank(b) || b.id - a.id)) {

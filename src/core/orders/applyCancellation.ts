@@ -25,7 +25,13 @@ export async function applyCancellation(tx: Tx, ctx: CoreContext, inbound: Inbou
     [ctx.newId(), company_id, inbound.connection_id, external_id, version.updated_at, version.observed_at, ctx.now],
   )
   const at = new Date(version.updated_at)
-  const fact = (order_id: string): TimelineFact => ({ order_id, kind: 'order.cancelled', at, source: inbound.source, data: {} })
+  const fact = (order_id: string): TimelineFact => ({
+    order_id,
+    kind: 'order.cancelled',
+    at,
+    source: inbound.source,
+    data: {},
+  })
   const [fresh] = made
   if (fresh !== undefined) {
     await recordTimeline(tx, [fact(fresh.id)], ctx.now)
@@ -35,7 +41,8 @@ export async function applyCancellation(tx: Tx, ctx: CoreContext, inbound: Inbou
   if (order === undefined) return { kind: 'ignored', reason: 'older' }
   const before = tombstoneOf(order)
   const arriving = { updated_at_ms: at.getTime(), observed_at_ms: Date.parse(version.observed_at) }
-  const newer = before === null || arriving.updated_at_ms - before.updated_at_ms || arriving.observed_at_ms - before.observed_at_ms
+  const newer =
+    before === null || arriving.updated_at_ms - before.updated_at_ms || arriving.observed_at_ms - before.observed_at_ms
   if (newer !== true && newer <= 0) return { kind: 'ignored', reason: newer === 0 ? 'same' : 'older' }
   return entomb(tx, ctx, inbound, { order, fact: fact(order.id), version })
 }
@@ -46,7 +53,12 @@ interface Tombstone {
   version: { updated_at: string; observed_at: string }
 }
 
-async function entomb(tx: Tx, ctx: CoreContext, inbound: InboundFact, { order, fact, version }: Tombstone): Promise<FactOutcome> {
+async function entomb(
+  tx: Tx,
+  ctx: CoreContext,
+  inbound: InboundFact,
+  { order, fact, version }: Tombstone,
+): Promise<FactOutcome> {
   const lines = await loadLines(tx, [order.id])
   const after: StoredOrder = {
     ...order,

@@ -128,14 +128,26 @@ function storedFresh(ctx: CoreContext, made: Made, lines: readonly StoredLine[])
   const order = keptOrder(ctx, row, null)
   return {
     made,
-    changed: { order, source: arrival.source, sold_before: new Map(), fresh: { lines, reservation_state: row.reservation_state }, paid: false },
+    changed: {
+      order,
+      source: arrival.source,
+      sold_before: new Map(),
+      fresh: { lines, reservation_state: row.reservation_state },
+      paid: false,
+    },
     timeline: [received(made)],
   }
 }
 
 function received({ row, arrival, lines }: Made): TimelineFact {
   const units = lines.reduce((sum, line) => sum + line.quantity, 0)
-  return { order_id: row.id, kind: 'order.received', at: new Date(row.placed_at), source: arrival.source, data: { lines: lines.length, units } }
+  return {
+    order_id: row.id,
+    kind: 'order.received',
+    at: new Date(row.placed_at),
+    source: arrival.source,
+    data: { lines: lines.length, units },
+  }
 }
 
 /** The order as it is now; what the picture does not carry is as it was. */
@@ -190,7 +202,11 @@ function storedKnown(
   ctx: CoreContext,
   made: Made,
   before: readonly StoredLine[],
-  diff: { added: readonly LineRow[]; kept: readonly { known: StoredLine; shown: LineRow }[]; removed: readonly StoredLine[] },
+  diff: {
+    added: readonly LineRow[]
+    kept: readonly { known: StoredLine; shown: LineRow }[]
+    removed: readonly StoredLine[]
+  },
 ): Stored {
   const { arrival, row } = made
   const { known, source } = arrival
@@ -213,7 +229,9 @@ function storedKnown(
   const over = row.lifecycle === 'cancelled' && known.lifecycle !== 'cancelled'
   const cancelled: TimelineFact[] = over ? [{ order_id: row.id, kind: 'order.cancelled', at, source, data: {} }] : []
   const news =
-    known.content_sha256 === null ? received(made) : { order_id: row.id, kind: 'order.updated', at, source, data: { lines: quantities } }
+    known.content_sha256 === null
+      ? received(made)
+      : { order_id: row.id, kind: 'order.updated', at, source, data: { lines: quantities } }
   return { made, changed, timeline: [news, ...cancelled] }
 }
 
@@ -235,12 +253,17 @@ async function linkPaymentsOf(tx: Tx, stored: readonly Stored[]): Promise<Set<st
 }
 
 async function wake(tx: Tx, ctx: CoreContext, stored: readonly Stored[]): Promise<void> {
-  const first = stored.filter(({ made: { arrival } }) => arrival.known === null || arrival.known.content_sha256 === null)
+  const first = stored.filter(
+    ({ made: { arrival } }) => arrival.known === null || arrival.known.content_sha256 === null,
+  )
   const keys = first.map(({ made: { row } }) => orderWakeKey(row.connection_id, row.external_id))
   await wakeParked(tx, keys, ctx.now)
 }
 
-function supersededBy(stored: readonly Stored[], inbound: readonly InboundOrder[]): { order_id: string; source: string }[] {
+function supersededBy(
+  stored: readonly Stored[],
+  inbound: readonly InboundOrder[],
+): { order_id: string; source: string }[] {
   return stored.flatMap(({ made: { arrival, row } }) =>
     arrival.superseded.flatMap((index) => {
       const source = inbound[index]?.source

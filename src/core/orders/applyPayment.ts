@@ -16,7 +16,12 @@ export async function applyPayment(tx: Tx, ctx: CoreContext, inbound: InboundFac
   const [linked = kept.order_id] = await linkPayments(tx, kept.order_id === null ? [kept.id] : [])
   const label = `${document.kind} ${document.status}`
   if (linked === null) return { kind: 'applied', summary: `${label}, no order yet` }
-  const data = { payment_id: kept.id, kind: document.kind, status: document.status, amount_minor: document.amount_minor }
+  const data = {
+    payment_id: kept.id,
+    kind: document.kind,
+    status: document.status,
+    amount_minor: document.amount_minor,
+  }
   const fact = { order_id: linked, kind: 'payment.recorded', at: new Date(document.at), source: inbound.source }
   await recordTimeline(tx, [{ ...fact, data: { ...data, currency: document.currency } }], ctx.now)
   await replanOrder(tx, ctx, linked, inbound.source)

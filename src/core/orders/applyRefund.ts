@@ -49,13 +49,23 @@ async function findOwnOrder(tx: Tx, connection_id: string, refund: Refund): Prom
   return order ?? null
 }
 
-async function applyToOrder(tx: Tx, ctx: CoreContext, inbound: InboundFact, { order, refund }: OrderRefund): Promise<FactOutcome> {
+async function applyToOrder(
+  tx: Tx,
+  ctx: CoreContext,
+  inbound: InboundFact,
+  { order, refund }: OrderRefund,
+): Promise<FactOutcome> {
   const { connection_id } = inbound
   const news = await keepRefunds(tx, [{ connection_id, order_id: order.id, refund }], ctx.now)
   return news.size === 0 ? { kind: 'ignored', reason: 'same' } : settleRefund(tx, ctx, inbound, { order, refund })
 }
 
-async function settleRefund(tx: Tx, ctx: CoreContext, { source }: InboundFact, { order, refund }: OrderRefund): Promise<FactOutcome> {
+async function settleRefund(
+  tx: Tx,
+  ctx: CoreContext,
+  { source }: InboundFact,
+  { order, refund }: OrderRefund,
+): Promise<FactOutcome> {
   const sold_before = soldByListing(order, await loadLines(tx, [order.id]))
   await recountCancelled(tx, [order.id])
   const { amount_minor, currency, status } = refund

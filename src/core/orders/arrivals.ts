@@ -63,11 +63,14 @@ export async function sortArrivals(
 
 const keyOf = ({ connection_id, order }: InboundOrder) => ({ connection_id, external_id: order.external_id })
 
-export const orderWakeKey = (connection_id: string, external_id: string): string => `order:${connection_id}:${external_id}`
+export const orderWakeKey = (connection_id: string, external_id: string): string =>
+  `order:${connection_id}:${external_id}`
 
 /** The version stays out of the hash: the same content seen twice is the same content. */
-export function contentHash({ version: _, ...content }: Order): Buffer {
-  return createHash('sha256').update(JSON.stringify(content)).digest()
+function contentHash(order: Order): Buffer {
+  return createHash('sha256')
+    .update(JSON.stringify({ ...order, version: null }))
+    .digest()
 }
 
 function pickNewest(ctx: CoreContext, inbound: readonly InboundOrder[], outcomes: FactOutcome[]): Arrival[] {

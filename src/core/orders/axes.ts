@@ -22,7 +22,11 @@ interface AxesRow {
 }
 
 /** The payment axis of these orders, from their pictures and the payments linked to them. Returns what it is now, by order id. */
-export async function refreshPaymentStates(tx: Tx, order_ids: readonly string[], now: Date): Promise<Map<string, PaymentState>> {
+export async function refreshPaymentStates(
+  tx: Tx,
+  order_ids: readonly string[],
+  now: Date,
+): Promise<Map<string, PaymentState>> {
   if (order_ids.length === 0) return new Map()
   const orders = await tx.query<AxesRow>(
     `select id, picture_payment_state, total_minor, payment_state from orders where id = any($1::uuid[]) order by id`,
@@ -39,7 +43,11 @@ export async function refreshPaymentStates(tx: Tx, order_ids: readonly string[],
   const states = orders.map((order) => ({
     id: order.id,
     before: order.payment_state,
-    payment_state: paymentStateOf(order.picture_payment_state ?? 'pending', order.total_minor ?? 0, byOrder.get(order.id) ?? []),
+    payment_state: paymentStateOf(
+      order.picture_payment_state ?? 'pending',
+      order.total_minor ?? 0,
+      byOrder.get(order.id) ?? [],
+    ),
   }))
   const changed = states.filter((state) => state.before !== state.payment_state)
   if (changed.length > 0) {
@@ -70,7 +78,14 @@ export async function refreshAxes(tx: Tx, order_ids: readonly string[], now: Dat
      where order_id = any($1::uuid[])`,
     [order_ids],
   )
-  const units = await tx.query<{ order_id: string; held: number; committed: number; consumed: number; shortfall: number; expired: number }>(
+  const units = await tx.query<{
+    order_id: string
+    held: number
+    committed: number
+    consumed: number
+    shortfall: number
+    expired: number
+  }>(
     `select order_id, coalesce(sum(quantity) filter (where state = 'held'), 0)::int as held,
        coalesce(sum(quantity) filter (where state = 'committed'), 0)::int as committed,
        sum(consumed_quantity)::int as consumed,

@@ -23,18 +23,16 @@ export async function expireHolds(tx: Tx, ctx: CoreContext, orders_max: number):
   const ids = orders.map((order) => order.id)
   const rows = (await loadLive(tx, ids)).filter((row) => row.state === 'held' && row.quantity > 0)
   if (rows.length === 0) return 0
-  const moves = rows.map(
-    (row): StockMove => ({
-      item_id: row.item_id,
-      location_id: row.location_id ?? '',
-      from: 'reserved',
-      to: 'available',
-      quantity: row.quantity,
-      reason: 'expired',
-      source: `order:${row.order_id}`,
-      occurred_at: ctx.now,
-    }),
-  )
+  const moves = rows.map((row): StockMove => ({
+    item_id: row.item_id,
+    location_id: row.location_id ?? '',
+    from: 'reserved',
+    to: 'available',
+    quantity: row.quantity,
+    reason: 'expired',
+    source: `order:${row.order_id}`,
+    occurred_at: ctx.now,
+  }))
   await lockStock(tx, moves, ctx.now)
   await updateReservations(
     tx,

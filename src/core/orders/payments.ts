@@ -27,11 +27,28 @@ export interface KeptPayment {
 const COLUMNS = `connection_id, kind, external_id, status, at, currency, amount_minor, order_id, order_external_id, order_number, payment_ids`
 
 /** Its own id is among the ids that may join it to an order: channels name the gateway's payment by that id. */
-export function paymentRow(connection_id: string, kind: PaymentRow['kind'], document: Payment | Refund, order_id: string | null): PaymentRow {
+export function paymentRow(
+  connection_id: string,
+  kind: PaymentRow['kind'],
+  document: Payment | Refund,
+  order_id: string | null,
+): PaymentRow {
   const { external_id, status, at, currency, amount_minor, references } = document
   const { order_external_id, order_number, payment_ids } = references
   const ids = [...new Set([...payment_ids, external_id])]
-  return { connection_id, external_id, kind, status, at, currency, amount_minor, order_id, order_external_id, order_number, payment_ids: ids }
+  return {
+    connection_id,
+    external_id,
+    kind,
+    status,
+    at,
+    currency,
+    amount_minor,
+    order_id,
+    order_external_id,
+    order_number,
+    payment_ids: ids,
+  }
 }
 
 /**
@@ -41,7 +58,9 @@ export function paymentRow(connection_id: string, kind: PaymentRow['kind'], docu
 export async function keepPayments(tx: Tx, rows: readonly PaymentRow[], now: Date): Promise<KeptPayment[]> {
   const newest = new Map<string, PaymentRow>()
   for (const row of rows.toSorted(byFinality)) newest.set(`${row.connection_id}:${row.kind}:${row.external_id}`, row)
-  const unique = [...newest].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => ({ ...row, payment_ids: arrayText(row.payment_ids) }))
+  const unique = [...newest]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, row]) => ({ ...row, payment_ids: arrayText(row.payment_ids) }))
   if (unique.length === 0) return []
   const rank = (table: string): string =>
     `(${table}.at, array_position(array['pending', 'failed', 'cancelled', 'succeeded'], ${table}.status), ${table}.amount_minor)`
@@ -95,7 +114,11 @@ export async function unlinkedPayments(
     `select id from payments where order_id is null and order_external_id = any($1::text[])
      union select id from payments where order_id is null and order_number = any($2::text[])
      union select id from payments where order_id is null and payment_ids && $3::text[]`,
-    [orders.map((order) => order.external_id), orders.map((order) => order.number), orders.flatMap((order) => order.payment_ids)],
+    [
+      orders.map((order) => order.external_id),
+      orders.map((order) => order.number),
+      orders.flatMap((order) => order.payment_ids),
+    ],
   )
   return rows.map((row) => row.id)
 }

@@ -3,13 +3,24 @@ import { listingWakeKey } from '../inventory/listings.ts'
 import type { Order } from '../model/order.ts'
 import type { Arrival } from './arrivals.ts'
 import type { ResolvedListing } from './resolve.ts'
-import { fulfillmentStateOf, lifecycleOf, paymentStateOf, stockUnits, type Lifecycle, type ReservationState } from './rules.ts'
+import {
+  fulfillmentStateOf,
+  lifecycleOf,
+  paymentStateOf,
+  stockUnits,
+  type Lifecycle,
+  type ReservationState,
+} from './rules.ts'
 import type { LineRow, OrderRow, StoredOrder } from './sql.ts'
 
 /** What an order's lifecycle is once this picture is kept, given a cancellation that may have come by itself. */
 export function lifecycleAfter(order: Order, known: StoredOrder | null): Lifecycle {
   const { updated_at, observed_at } = order.version
-  const picture = { lifecycle: order.lifecycle, updated_at_ms: Date.parse(updated_at), observed_at_ms: Date.parse(observed_at) }
+  const picture = {
+    lifecycle: order.lifecycle,
+    updated_at_ms: Date.parse(updated_at),
+    observed_at_ms: Date.parse(observed_at),
+  }
   return lifecycleOf(picture, tombstoneOf(known))
 }
 
@@ -44,7 +55,8 @@ export function orderRow(
     payment_state: pictureWithRefunds(connection_id, order),
     fulfillment_state: fulfillmentStateOf(made.lines.map((line) => ({ ...line, shipped_quantity: 0 }))),
     reservation_state: wantsStock ? made.promise : idle,
-    cancelled_at: order.cancelled_at ?? (lifecycle === 'cancelled' ? (known?.tombstone_updated_at?.toISOString() ?? null) : null),
+    cancelled_at:
+      order.cancelled_at ?? (lifecycle === 'cancelled' ? (known?.tombstone_updated_at?.toISOString() ?? null) : null),
     is_test: order.test,
     person_id: made.person_id,
     ship_country: order.ship_to?.country ?? null,
@@ -61,7 +73,11 @@ export function pictureWithRefunds(connection_id: string, order: Order): OrderRo
 }
 
 /** The lines as the picture shows them, with what its own refunds have cancelled. */
-export function lineRows(arrival: Arrival, order_id: string, listings: ReadonlyMap<string, ResolvedListing>): LineRow[] {
+export function lineRows(
+  arrival: Arrival,
+  order_id: string,
+  listings: ReadonlyMap<string, ResolvedListing>,
+): LineRow[] {
   const { order, connection_id } = arrival
   const cancelled = new Map<string, number>()
   for (const refund of order.refunds) {

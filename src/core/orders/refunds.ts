@@ -37,12 +37,16 @@ function mergeLines(lines: Refund['lines']): Refund['lines'] {
   return [...Map.groupBy(lines, (line) => `${line.line_external_id}:${line.restock}`).values()].flatMap((own) => {
     const [first] = own
     if (first === undefined) return []
-    const sum = (key: 'quantity' | 'amount_minor' | 'tax_minor'): number => own.reduce((total, line) => total + line[key], 0)
+    const sum = (key: 'quantity' | 'amount_minor' | 'tax_minor'): number =>
+      own.reduce((total, line) => total + line[key], 0)
     return [{ ...first, quantity: sum('quantity'), amount_minor: sum('amount_minor'), tax_minor: sum('tax_minor') }]
   })
 }
 
-async function putRefundLines(tx: Tx, lines: readonly ({ payment_id: number } & Refund['lines'][number])[]): Promise<void> {
+async function putRefundLines(
+  tx: Tx,
+  lines: readonly ({ payment_id: number } & Refund['lines'][number])[],
+): Promise<void> {
   if (lines.length === 0) return
   await tx.query(
     `insert into refund_lines (payment_id, line_external_id, restock, quantity, amount_minor, tax_minor)

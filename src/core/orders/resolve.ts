@@ -34,7 +34,11 @@ export async function resolveListings(tx: Tx, ctx: CoreContext, wanted: readonly
 }
 
 /** Lists the SKUs by themselves and returns what they take. */
-export async function linkSkus(tx: Tx, ctx: CoreContext, skus: readonly SkuKey[]): Promise<Map<string, ResolvedListing>> {
+export async function linkSkus(
+  tx: Tx,
+  ctx: CoreContext,
+  skus: readonly SkuKey[],
+): Promise<Map<string, ResolvedListing>> {
   if (skus.length === 0) return new Map()
   const cols = columns(skus, ['connection_id', 'channel_sku'])
   await tx.query(
@@ -79,7 +83,9 @@ async function loadListings(tx: Tx, keys: readonly SkuKey[]): Promise<Map<string
     columns(keys, ['connection_id', 'channel_sku']),
   )
   const grouped = Map.groupBy(rows, (row) => listingWakeKey(row.connection_id, row.channel_sku))
-  return new Map([...grouped].map(([key, own]) => [key, { listing_id: own[0]?.listing_id ?? 0, components: explode(own) }]))
+  return new Map(
+    [...grouped].map(([key, own]) => [key, { listing_id: own[0]?.listing_id ?? 0, components: explode(own) }]),
+  )
 }
 
 async function loadLinkable(tx: Tx, ctx: CoreContext, keys: readonly SkuKey[]): Promise<Map<string, SkuKey>> {

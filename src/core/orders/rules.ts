@@ -21,7 +21,10 @@ export function compareVersions(a: PictureVersion, b: PictureVersion): number {
  * What to do with a picture that arrives. `confirm`: the same content seen later. Nothing changes but the version, which has to advance,
  * or else a picture taken in between would win.
  */
-export function judgePicture(known: PictureVersion | null, arriving: PictureVersion): 'apply' | 'confirm' | 'same' | 'older' {
+export function judgePicture(
+  known: PictureVersion | null,
+  arriving: PictureVersion,
+): 'apply' | 'confirm' | 'same' | 'older' {
   if (known === null) return 'apply'
   const newer = compareVersions(known, arriving) < 0
   if (known.content === arriving.content) return newer ? 'confirm' : 'same'
@@ -55,7 +58,10 @@ export function stockUnits(
 }
 
 /** Units the channel has taken off its own number for this line. It does not put them back when an order is merely closed. */
-export function soldUnits(order: { lifecycle: Lifecycle }, line: { quantity: number; cancelled_quantity: number }): number {
+export function soldUnits(
+  order: { lifecycle: Lifecycle },
+  line: { quantity: number; cancelled_quantity: number },
+): number {
   return order.lifecycle === 'cancelled' ? 0 : wantedUnits(line)
 }
 
@@ -72,10 +78,16 @@ const GIVEN_BACK: readonly PaymentState[] = ['partially_paid', 'paid', 'partiall
  * The payment axis: what the channel's picture says, moved on by succeeded payments and refunds that others report. A channel and a
  * gateway may both report the same money, so each connection is summed by itself and the largest sum counts.
  */
-export function paymentStateOf(picture: PaymentState, total_minor: number, payments: readonly LinkedPayment[]): PaymentState {
+export function paymentStateOf(
+  picture: PaymentState,
+  total_minor: number,
+  payments: readonly LinkedPayment[],
+): PaymentState {
   const captured = largestSum(payments, 'capture')
   const refunded = largestSum(payments, 'refund')
-  const paid = UNPAID.includes(picture) ? paidState(picture, total_minor, captured, largestSum(payments, 'authorization')) : picture
+  const paid = UNPAID.includes(picture)
+    ? paidState(picture, total_minor, captured, largestSum(payments, 'authorization'))
+    : picture
   if (refunded === 0 || !GIVEN_BACK.includes(paid)) return paid
   return refunded >= total_minor ? 'refunded' : 'partially_refunded'
 }
@@ -88,7 +100,8 @@ function paidState(picture: PaymentState, total_minor: number, captured: number,
 function largestSum(payments: readonly LinkedPayment[], kind: LinkedPayment['kind']): number {
   const sums = new Map<string, number>()
   for (const payment of payments) {
-    if (payment.kind === kind) sums.set(payment.connection_id, (sums.get(payment.connection_id) ?? 0) + payment.amount_minor)
+    if (payment.kind === kind)
+      sums.set(payment.connection_id, (sums.get(payment.connection_id) ?? 0) + payment.amount_minor)
   }
   return Math.max(0, ...sums.values())
 }
@@ -96,7 +109,12 @@ function largestSum(payments: readonly LinkedPayment[], kind: LinkedPayment['kin
 export type FulfillmentState = 'unfulfilled' | 'partial' | 'fulfilled' | 'not_needed'
 
 export function fulfillmentStateOf(
-  lines: readonly { quantity: number; cancelled_quantity: number; shipped_quantity: number; requires_shipping: boolean }[],
+  lines: readonly {
+    quantity: number
+    cancelled_quantity: number
+    shipped_quantity: number
+    requires_shipping: boolean
+  }[],
 ): FulfillmentState {
   const goods = lines.filter((line) => line.requires_shipping)
   if (goods.length === 0) return 'not_needed'
@@ -151,7 +169,8 @@ export function pictureFault(order: Order): { path: string; message: string } | 
   const seen = new Set<string>()
   let units = 0
   for (const [index, line] of order.lines.entries()) {
-    if (seen.has(line.external_id)) return { path: `$.lines[${index}].external_id`, message: 'two lines have the same id' }
+    if (seen.has(line.external_id))
+      return { path: `$.lines[${index}].external_id`, message: 'two lines have the same id' }
     seen.add(line.external_id)
     units += line.quantity
   }

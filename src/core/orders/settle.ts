@@ -22,7 +22,10 @@ export interface ChangedOrder {
 }
 
 /** What a channel has taken off its own numbers for an order. */
-export function soldByListing(order: Pick<StoredOrder, 'lifecycle'>, lines: readonly StoredLine[]): Map<number, number> {
+export function soldByListing(
+  order: Pick<StoredOrder, 'lifecycle'>,
+  lines: readonly StoredLine[],
+): Map<number, number> {
   const sold = new Map<number, number>()
   for (const line of lines) {
     if (line.listing_id !== null) sold.set(line.listing_id, (sold.get(line.listing_id) ?? 0) + soldUnits(order, line))
@@ -54,14 +57,17 @@ export async function settleOrders(
   const paid = changed.flatMap((one) => (one.paid ? [one.order.id] : []))
   const payments = await refreshPaymentStates(tx, paid, ctx.now)
   const lines = [...changed.flatMap(({ fresh }) => fresh?.lines ?? []), ...(await loadLines(tx, known))]
-  const missing = new Set(lines.flatMap((line) => (line.listing_id === null || components.has(line.listing_id) ? [] : line.listing_id)))
+  const missing = new Set(
+    lines.flatMap((line) => (line.listing_id === null || components.has(line.listing_id) ? [] : line.listing_id)),
+  )
   const settled = await settleStock(
     tx,
     ctx,
     {
       orders: changed.map((one) => forStock(one, payments.get(one.order.id) ?? one.order.payment_state)),
       lines,
-      components: missing.size === 0 ? components : new Map([...components, ...(await loadComponents(tx, [...missing]))]),
+      components:
+        missing.size === 0 ? components : new Map([...components, ...(await loadComponents(tx, [...missing]))]),
       sold: soldSince(changed, lines),
     },
     timeline,
@@ -83,7 +89,12 @@ function soldSince(changed: readonly ChangedOrder[], lines: readonly StoredLine[
 }
 
 /** New orders are written as if everything were found; only those for which that was wrong are written twice. */
-async function correctFresh(tx: Tx, ctx: CoreContext, changed: readonly ChangedOrder[], settled: Settled): Promise<void> {
+async function correctFresh(
+  tx: Tx,
+  ctx: CoreContext,
+  changed: readonly ChangedOrder[],
+  settled: Settled,
+): Promise<void> {
   const wrong = changed.flatMap(({ order, fresh }) => {
     if (fresh === null) return []
     const promised = settled.promised.get(order.id) ?? 0
@@ -99,7 +110,10 @@ async function correctFresh(tx: Tx, ctx: CoreContext, changed: readonly ChangedO
   )
 }
 
-function forStock({ order, source, fresh }: ChangedOrder, payment_state: OrderForStock['payment_state']): OrderForStock {
+function forStock(
+  { order, source, fresh }: ChangedOrder,
+  payment_state: OrderForStock['payment_state'],
+): OrderForStock {
   const { id, connection_id, lifecycle, is_test } = order
   const placed_at = order.placed_at ?? order.received_at
   return { id, connection_id, lifecycle, payment_state, is_test, placed_at, fresh: fresh !== null, source }

@@ -59,7 +59,10 @@ export async function lockOrders(tx: Tx, keys: readonly OrderKey[]): Promise<Map
 
 export async function lockOrdersById(tx: Tx, ids: readonly string[]): Promise<StoredOrder[]> {
   if (ids.length === 0) return []
-  return tx.query<StoredOrder>(`select ${STORED} from orders o where o.id = any($1::uuid[]) order by o.id for no key update`, [ids])
+  return tx.query<StoredOrder>(
+    `select ${STORED} from orders o where o.id = any($1::uuid[]) order by o.id for no key update`,
+    [ids],
+  )
 }
 
 /** Everything a picture says about an order that is kept in its row. Instants are ISO texts. */
@@ -108,7 +111,15 @@ const NEXT = `$${ORDER_KEYS.length + 1}`
 const UNNESTED = `unnest(${ORDER_KEYS.map((key, index) => `$${index + 1}::${ORDER_COLUMNS[key]}[]`).join(', ')}) as n(${ORDER_KEYS.join(', ')})`
 const PICTURE_KEYS = ORDER_KEYS.filter(
   (key) =>
-    !['id', 'company_id', 'connection_id', 'external_id', 'payment_state', 'fulfillment_state', 'reservation_state'].includes(key),
+    ![
+      'id',
+      'company_id',
+      'connection_id',
+      'external_id',
+      'payment_state',
+      'fulfillment_state',
+      'reservation_state',
+    ].includes(key),
 )
 const valueOf = (key: keyof OrderRow): string => (key === 'payment_ids' ? 'n.payment_ids::text[]' : `n.${key}`)
 
@@ -170,7 +181,9 @@ const LINE_COLUMNS = {
 } as const satisfies Record<keyof LineRow, string> // prettier-ignore
 
 const LINE_KEYS = Object.keys(LINE_COLUMNS) as (keyof LineRow)[]
-const LINE_SHOWN = LINE_KEYS.filter((key) => key !== 'order_id' && key !== 'external_id' && key !== 'cancelled_quantity')
+const LINE_SHOWN = LINE_KEYS.filter(
+  (key) => key !== 'order_id' && key !== 'external_id' && key !== 'cancelled_quantity',
+)
 
 /** Writes lines as a picture shows them; a line that exists keeps its id. What was cancelled by refund is counted by `refunds.ts`. */
 export async function putLines(tx: Tx, rows: readonly LineRow[]): Promise<StoredLine[]> {

@@ -18,13 +18,20 @@ export async function applyPrivacy(tx: Tx, ctx: CoreContext, inbound: InboundFac
     return { kind: 'applied', summary: 'data request recorded' }
   }
   const whole = request.action === 'redact_connection'
-  const bodies = whole ? await eraseAllBodies(tx, connection_id) : await eraseBodies(tx, connection_id, subjects, request)
+  const bodies = whole
+    ? await eraseAllBodies(tx, connection_id)
+    : await eraseBodies(tx, connection_id, subjects, request)
   const people = await eraseSubjects(tx, ctx, subjects)
   await audit(tx, ctx, inbound, request, { subjects: subjects.length, people, bodies })
   return { kind: 'applied', summary: `${request.action}: ${subjects.length} subjects, ${bodies} messages` }
 }
 
-async function findSubjects(tx: Tx, ctx: CoreContext, connection_id: string, request: PrivacyRequest): Promise<string[]> {
+async function findSubjects(
+  tx: Tx,
+  ctx: CoreContext,
+  connection_id: string,
+  request: PrivacyRequest,
+): Promise<string[]> {
   const whole = request.action === 'redact_connection'
   const rows = await tx.query<{ subject_id: string }>(
     `select k.subject_id from people_keys k

@@ -40,10 +40,17 @@ const emailLookup = (vault: Vault, connection_id: string, email: string): Buffer
  * customer id or e-mail, else one per order, so that a subject's key can be destroyed for all its orders at once. Content that an
  * order has already is not sealed again, and what was erased stays erased.
  */
-export async function keepPeople(tx: Tx, ctx: CoreContext, people: readonly PersonOfOrder[]): Promise<Map<string, string | null>> {
+export async function keepPeople(
+  tx: Tx,
+  ctx: CoreContext,
+  people: readonly PersonOfOrder[],
+): Promise<Map<string, string | null>> {
   const ids = new Map<string, string | null>(people.map((person) => [personKey(person), person.person_id]))
   const named = people.filter((person) => person.buyer !== null || person.ship_to !== null || person.bill_to !== null)
-  const known = await loadDigests(tx, named.flatMap((person) => person.person_id ?? []))
+  const known = await loadDigests(
+    tx,
+    named.flatMap((person) => person.person_id ?? []),
+  )
   const fresh = named
     .map((person) => prepare(ctx, person))
     .filter((person) => {
@@ -64,7 +71,11 @@ export async function keepPeople(tx: Tx, ctx: CoreContext, people: readonly Pers
      select n.id, n.subject_id, substring($5::bytea from (sum(n.bytes) over (order by n.place))::int - n.bytes + 1 for n.bytes), n.digest, $6
      from unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::int[]) with ordinality as n(id, subject_id, digest, bytes, place)
      on conflict (id) do update set subject_id = excluded.subject_id, sealed = excluded.sealed, digest = excluded.digest`,
-    [...columns(sealed, ['id', 'subject_id', 'digest', 'bytes']), Buffer.concat(sealed.map(({ text }) => text)), ctx.now],
+    [
+      ...columns(sealed, ['id', 'subject_id', 'digest', 'bytes']),
+      Buffer.concat(sealed.map(({ text }) => text)),
+      ctx.now,
+    ],
   )
   for (const person of fresh) ids.set(person.key, person.person_id)
   return ids
@@ -73,7 +84,8 @@ export async function keepPeople(tx: Tx, ctx: CoreContext, people: readonly Pers
 export const personKey = (order: { connection_id: string; order_external_id: string }): string =>
   `${order.connection_id}:${order.order_external_id}`
 
-const subjectKey = (person: { connection_id: string; lookup_hex: string }): string => `${person.connection_id}:${person.lookup_hex}`
+const subjectKey = (person: { connection_id: string; lookup_hex: string }): string =>
+  `${person.connection_id}:${person.lookup_hex}`
 
 /** The person of an order, or `erased`. Faults: `vault_sealed` when the row does not open. */
 export async function readPerson(q: Queryable, vault: Vault, person_id: string): Promise<Person | 'erased'> {
@@ -119,7 +131,10 @@ function prepare(ctx: CoreContext, person: PersonOfOrder): Prepared {
   }
 }
 
-async function loadDigests(tx: Tx, person_ids: readonly string[]): Promise<Map<string, { erased: boolean; digest: Buffer | null }>> {
+async function loadDigests(
+  tx: Tx,
+  person_ids: readonly string[],
+): Promise<Map<string, { erased: boolean; digest: Buffer | null }>> {
   if (person_ids.length === 0) return new Map()
   const rows = await tx.query<{ id: string; erased: boolean; digest: Buffer | null }>(
     'select id, sealed is null as erased, digest from people where id = any($1::uuid[])',
@@ -139,7 +154,12 @@ async function ensureSubjects(tx: Tx, ctx: CoreContext, people: readonly Prepare
   const found = await loadSubjects(tx, [...wanted.values()])
   const missing = [...wanted].filter(([key]) => !found.has(key)).sort(([a], [b]) => (a < b ? -1 : 1))
   if (missing.length === 0) return found
-  const made = missing.map(([key, person]) => ({ ...person, key, subject_id: ctx.newId(), wrapped_key: ctx.vault.newKey() }))
+  const made = missing.map(([key, person]) => ({
+    ...person,
+    key,
+    subject_id: ctx.newId(),
+    wrapped_key: ctx.vault.newKey(),
+  }))
   const inserted = await tx.query<{ subject_id: string }>(
     `insert into people_keys (subject_id, connection_id, lookup, email_lookup, wrapped_key, created_at)
      select n.*, $6 from unnest($1::uuid[], $2::text[], $3::bytea[], $4::bytea[], $5::bytea[]) as n
@@ -162,5 +182,7 @@ async function loadSubjects(tx: Tx, people: readonly Prepared[]): Promise<Map<st
      where k.wrapped_key is not null for key share of k`,
     columns(people, ['connection_id', 'lookup']),
   )
-  return new Map(rows.map((row) => [subjectKey({ connection_id: row.connection_id, lookup_hex: row.lookup.toString('hex') }), row]))
+  return new Map(
+    rows.map((row) => [subjectKey({ connection_id: row.connection_id, lookup_hex: row.lookup.toString('hex') }), row]),
+  )
 }

@@ -1,4 +1,12 @@
-import { createCipheriv, createDecipheriv, createHmac, createSecretKey, hkdfSync, randomBytes, type KeyObject } from 'node:crypto'
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createSecretKey,
+  hkdfSync,
+  randomBytes,
+  type KeyObject,
+} from 'node:crypto'
 import { HubError } from '../errors.ts'
 
 /**
@@ -27,13 +35,15 @@ const WRAP_AAD = 'data-key'
  * be mistaken for a body. Texts are AES-256-GCM (NIST SP 800-38D) with a random 96-bit nonce: version byte, nonce, ciphertext, tag.
  */
 export function openVault(key: Buffer): Vault {
-  if (key.length !== KEY_BYTES) throw new HubError('config_invalid', `the vault key has ${key.length} bytes, it needs ${KEY_BYTES}`)
+  if (key.length !== KEY_BYTES)
+    throw new HubError('config_invalid', `the vault key has ${key.length} bytes, it needs ${KEY_BYTES}`)
   const bodies = subkey(key, 'bodies')
   const wrapping = subkey(key, 'wrapping')
   const lookups = subkey(key, 'lookup')
   // A key that was just made is used at once; unwrapping it again would double the work. It lives as long as the wrapped buffer.
   const fresh = new WeakMap<Buffer, KeyObject>()
-  const unwrap = (wrapped: Buffer): KeyObject => fresh.get(wrapped) ?? createSecretKey(decrypt(wrapping, wrapped, WRAP_AAD))
+  const unwrap = (wrapped: Buffer): KeyObject =>
+    fresh.get(wrapped) ?? createSecretKey(decrypt(wrapping, wrapped, WRAP_AAD))
   return {
     seal: (plain, aad) => encrypt(bodies, plain, aad),
     open: (sealed, aad) => decrypt(bodies, sealed, aad),
@@ -64,7 +74,9 @@ function encrypt(key: KeyObject, plain: Buffer, aad: string): Buffer {
 
 function decrypt(key: KeyObject, sealed: Buffer, aad: string): Buffer {
   if (sealed.length < 1 + NONCE_BYTES + TAG_BYTES || sealed[0] !== VERSION) throw sealedFault()
-  const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(1, 1 + NONCE_BYTES), { authTagLength: TAG_BYTES })
+  const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(1, 1 + NONCE_BYTES), {
+    authTagLength: TAG_BYTES,
+  })
   decipher.setAAD(Buffer.from(aad, 'utf8'))
   decipher.setAuthTag(sealed.subarray(sealed.length - TAG_BYTES))
   const plain = decipher.update(sealed.subarray(1 + NONCE_BYTES, sealed.length - TAG_BYTES))

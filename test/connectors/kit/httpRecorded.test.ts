@@ -13,7 +13,7 @@ it('works with recorded answers of a vendor, over HTTPS and by name', async () =
     definition: {
       baseUrl: () => 'https://vendor.example/v1',
       headers: () => ({ authorization: 'Bearer secret' }),
-      limit,
+      limit: () => limit,
     },
     settings: {},
     allow_private: false,

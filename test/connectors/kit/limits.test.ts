@@ -8,13 +8,21 @@ describe('limiter', () => {
   it('waits a short while and hands a long one back to the job', async () => {
     const short = createLimiter({ connection_id: 'a', limit: { calls: 2, per_ms: 1000 }, store: { kind: 'memory' } })
     const started = performance.now()
-    for (let i = 0; i < 3; i += 1) await short.take()
+    for (let i = 0; i < 3; i += 1) await short.take('realtime')
     expect(performance.now() - started).toBeGreaterThan(500)
     const long = createLimiter({ connection_id: 'b', limit: { calls: 1, per_ms: 60_000 }, store: { kind: 'memory' } })
-    await long.take()
-    const fault: unknown = await long.take().catch((thrown: unknown) => thrown)
+    await long.take('realtime')
+    const fault: unknown = await long.take('realtime').catch((thrown: unknown) => thrown)
     expect(fault).toMatchObject({ code: 'vendor_throttled' })
     expect((fault as HubError).retry_after_ms).toBeGreaterThan(50_000)
+  })
+
+  it('keeps room for live work while bulk work has used up its share', async () => {
+    const limiter = createLimiter({ connection_id: 'c', limit: { calls: 10, per_ms: 60_000 }, store: { kind: 'memory' } })
+    const bulk = await Promise.allSettled(Array.from({ length: 10 }, () => limiter.take('bulk')))
+    expect(bulk.filter(({ status }) => status === 'fulfilled')).toHaveLength(6)
+    const live = await Promise.allSettled(Array.from({ length: 5 }, () => limiter.take('realtime')))
+    expect(live.filter(({ status }) => status === 'fulfilled')).toHaveLength(4)
   })
 })
 

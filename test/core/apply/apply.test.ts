@@ -19,7 +19,10 @@ test('one batch is worked off in the order in which its facts need each other', 
     { kind: 'refund', document: cancelRefund('r', '1', { '1': 1 }, 3) },
     capture('c', 3000, { order_external_id: '1' }),
     orderFact(order('1', [line('1', 'A', 3)], 1, { payment_state: 'pending' })),
-    { kind: 'cancellation', document: { external_id: '2', version: { updated_at: instant(9), observed_at: instant(9) }, reason: null } },
+    {
+      kind: 'cancellation',
+      document: { external_id: '2', version: { updated_at: instant(9), observed_at: instant(9) }, reason: null },
+    },
     orderFact(order('2', [line('1', 'A', 3)], 1)),
     { kind: 'listing', document: { channel_sku: 'A', title: 'A', external: {}, quantity: null } },
   ]
@@ -35,7 +38,9 @@ test('one batch is worked off in the order in which its facts need each other', 
     'listing',
   ])
   expect(result.signals).toEqual([{ connection_id: 'shop', signal: { stream: 'orders', reference: null } }])
-  expect(await stockOf(world.db, world.items.get('A')!)).toMatchObject({ north: { available: 8, reserved: 0, committed: 2 } })
+  expect(await stockOf(world.db, world.items.get('A')!)).toMatchObject({
+    north: { available: 8, reserved: 0, committed: 2 },
+  })
   expect(await axesOf(world.db, '2')).toMatchObject({ lifecycle: 'cancelled', reservation: 'released' })
 })
 
@@ -55,7 +60,9 @@ test('parked facts wake when what they wait for comes, and only those', async ()
   await park('other', 'order:shop:2')
   await world.addItem('A', { north: 1 })
   await world.apply([orderFact(order('1', [line('1', 'A', 1)]))])
-  const states = await world.db.query<{ text: string }>(`select dedupe_key || ' ' || state as text from inbox order by 1`)
+  const states = await world.db.query<{ text: string }>(
+    `select dedupe_key || ' ' || state as text from inbox order by 1`,
+  )
   expect(states.map((row) => row.text)).toEqual(['mine pending', 'other parked'])
 })
 
@@ -66,17 +73,34 @@ test('a whole life, from order to parcel, closes with every axis at its end', as
   await world.db.query(`update outbox set state = 'done', attempts = 1`)
   const [work] = await world.db.query<{ number: string }>('select number from fulfillment_orders')
   const fulfillment_order = work!.number
-  const shipment = { external_id: 's1', fulfillment_order, shipped_at: instant(50), carrier: null, tracking_number: null, tracking_url: null }
+  const shipment = {
+    external_id: 's1',
+    fulfillment_order,
+    shipped_at: instant(50),
+    carrier: null,
+    tracking_number: null,
+    tracking_url: null,
+  }
   await world.apply(
     [
       { kind: 'acknowledgement', document: { fulfillment_order, verdict: 'accepted', reason: null, at: instant(40) } },
-      { kind: 'shipment', document: { ...shipment, lines: [{ sku: 'A', quantity: 5, line_reference: null, lot: null }] } },
+      {
+        kind: 'shipment',
+        document: { ...shipment, lines: [{ sku: 'A', quantity: 5, line_reference: null, lot: null }] },
+      },
     ],
     'depot',
   )
-  expect(await axesOf(world.db, '1')).toEqual({ lifecycle: 'open', payment: 'paid', fulfillment: 'fulfilled', reservation: 'consumed' })
+  expect(await axesOf(world.db, '1')).toEqual({
+    lifecycle: 'open',
+    payment: 'paid',
+    fulfillment: 'fulfilled',
+    reservation: 'consumed',
+  })
   expect(await workOf(world.db, '1')).toEqual(['south CLOSED 0 new:done'])
-  expect(await stockOf(world.db, world.items.get('A')!)).toMatchObject({ south: { available: 0, reserved: 0, committed: 0 } })
+  expect(await stockOf(world.db, world.items.get('A')!)).toMatchObject({
+    south: { available: 0, reserved: 0, committed: 0 },
+  })
   const [edit] = kinds(await world.apply([orderFact(order('1', [line('1', 'A', 1), line('2', 'KIT', 3)], 60))]))
   expect(edit).toBe('order #1: 2 short')
   expect(await axesOf(world.db, '1')).toMatchObject({ fulfillment: 'partial', reservation: 'partial' })

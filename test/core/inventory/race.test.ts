@@ -30,7 +30,11 @@ test('kit lines that share a component are promised in whole kits', async () => 
     'shortfall - bow 2',
     'shortfall - cup 4',
   ])
-  expect((await stockOf(world.db, world.items.get('cup')!))['north']).toEqual({ available: 1, reserved: 0, committed: 4 })
+  expect((await stockOf(world.db, world.items.get('cup')!))['north']).toEqual({
+    available: 1,
+    reserved: 0,
+    committed: 4,
+  })
 })
 
 test('the loser of an all-or-nothing race keeps its order and takes nothing', async () => {
@@ -48,7 +52,8 @@ test('the loser of an all-or-nothing race keeps its order and takes nothing', as
 test('64 transactions race for a few units: accepted is the smaller of stock and demand, and nobody hears of a deadlock', async () => {
   const skus = ['A', 'B', 'C', 'D']
   const units: Record<string, number> = { A: 1, B: 5, C: 40, D: 500 }
-  for (const sku of skus) await world.addItem(sku, { north: Math.ceil(units[sku]! / 2), south: Math.floor(units[sku]! / 2) })
+  for (const sku of skus)
+    await world.addItem(sku, { north: Math.ceil(units[sku]! / 2), south: Math.floor(units[sku]! / 2) })
   const demand: Record<string, number> = { A: 0, B: 0, C: 0, D: 0 }
   const facts = Array.from({ length: 256 }, (_, index): Fact => {
     const wanted = skus.filter((_, place) => (index >> place) % 2 === 0).sort(() => (index % 3) - 1)
@@ -76,7 +81,16 @@ test('orders, edits and cancellations of the same few items at once end balanced
       [orderFact(order(`m${index}`, [line('1', first, 1), line('2', second, 2)], 2))],
       index % 4 === 0
         ? [orderFact(order(`m${index}`, [line('1', first, 3)], 3))]
-        : [{ kind: 'cancellation', document: { external_id: `m${index}`, version: { updated_at: instant(3), observed_at: instant(3) }, reason: null } }],
+        : [
+            {
+              kind: 'cancellation',
+              document: {
+                external_id: `m${index}`,
+                version: { updated_at: instant(3), observed_at: instant(3) },
+                reason: null,
+              },
+            },
+          ],
     ]
   }
   await Promise.all(
@@ -94,10 +108,16 @@ test('orders, edits and cancellations of the same few items at once end balanced
 test('the same orders handed in by many at once are stored once', async () => {
   await world.addItem('A', { north: 100 })
   const facts = Array.from({ length: 10 }, (_, index) => orderFact(order(`s${index}`, [line('1', 'A', 1)])))
-  const results = await Promise.all(Array.from({ length: 16 }, (_, place) => world.apply(place % 2 === 0 ? facts : facts.toReversed())))
+  const results = await Promise.all(
+    Array.from({ length: 16 }, (_, place) => world.apply(place % 2 === 0 ? facts : facts.toReversed())),
+  )
   const applied = results.flatMap(kinds).filter((text) => text.includes('committed'))
   expect(applied).toHaveLength(10)
-  expect((await stockOf(world.db, world.items.get('A')!))['north']).toEqual({ available: 90, reserved: 0, committed: 10 })
+  expect((await stockOf(world.db, world.items.get('A')!))['north']).toEqual({
+    available: 90,
+    reserved: 0,
+    committed: 10,
+  })
   const people = await world.db.query<{ people: number; orders: number }>(
     'select (select count(*) from people)::int as people, (select count(*) from orders)::int as orders',
   )

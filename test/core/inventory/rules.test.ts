@@ -1,6 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { decideReservations, explode, stockKey, type Allocation, type OrderDemand } from '../../../src/core/inventory/rules.ts'
+import {
+  decideReservations,
+  explode,
+  stockKey,
+  type Allocation,
+  type OrderDemand,
+} from '../../../src/core/inventory/rules.ts'
 import { planChange, type LiveReservation, type WorkState } from '../../../src/core/inventory/rulesChange.ts'
 
 const LOCATIONS = ['north', 'south', 'west']
@@ -13,11 +19,14 @@ const demandArb = fc.record({
   lines: fc.array(
     fc.record({
       units: fc.integer({ min: 1, max: 6 }),
-      components: fc.uniqueArray(fc.record({ item_id: fc.integer({ min: 1, max: 3 }), per_unit: fc.integer({ min: 1, max: 3 }) }), {
-        minLength: 1,
-        maxLength: 3,
-        selector: (component) => component.item_id,
-      }),
+      components: fc.uniqueArray(
+        fc.record({ item_id: fc.integer({ min: 1, max: 3 }), per_unit: fc.integer({ min: 1, max: 3 }) }),
+        {
+          minLength: 1,
+          maxLength: 3,
+          selector: (component) => component.item_id,
+        },
+      ),
     }),
     { minLength: 1, maxLength: 3 },
   ),
@@ -32,7 +41,10 @@ const batchArb = fc.array(demandArb, { maxLength: 6 }).map((demands): OrderDeman
 )
 const stockArb = fc
   .array(fc.integer({ min: 0, max: 12 }), { minLength: 9, maxLength: 9 })
-  .map((units) => new Map(units.map((count, index) => [stockKey(1 + (index % 3), LOCATIONS[Math.floor(index / 3)]!), count])))
+  .map(
+    (units) =>
+      new Map(units.map((count, index) => [stockKey(1 + (index % 3), LOCATIONS[Math.floor(index / 3)]!), count])),
+  )
 
 function taken(allocations: readonly Allocation[]): Map<string, number> {
   const sum = new Map<string, number>()
@@ -56,7 +68,8 @@ describe('decideReservations', () => {
           for (const line of demand.lines) {
             const own = allocations.filter((one) => one.line.line_id === line.line_id)
             expect(own.reduce((sum, one) => sum + one.units, 0)).toBe(line.units)
-            for (const one of own) expect(one.location_id === null || demand.serves_from.includes(one.location_id)).toBe(true)
+            for (const one of own)
+              expect(one.location_id === null || demand.serves_from.includes(one.location_id)).toBe(true)
           }
         }
       }),
@@ -94,8 +107,11 @@ describe('decideReservations', () => {
   test('gives every order of a batch the same, however the batch is sorted', () => {
     fc.assert(
       fc.property(stockArb, batchArb, (stock, demands) => {
-        const byOrder = (allocations: Allocation[]) => allocations.toSorted((a, b) => (a.order_id < b.order_id ? -1 : a.order_id > b.order_id ? 1 : 0))
-        expect(byOrder(decideReservations(stock, demands.toReversed()))).toEqual(byOrder(decideReservations(stock, demands)))
+        const byOrder = (allocations: Allocation[]) =>
+          allocations.toSorted((a, b) => (a.order_id < b.order_id ? -1 : a.order_id > b.order_id ? 1 : 0))
+        expect(byOrder(decideReservations(stock, demands.toReversed()))).toEqual(
+          byOrder(decideReservations(stock, demands)),
+        )
       }),
       { numRuns: 300 },
     )
@@ -108,7 +124,14 @@ describe('decideReservations', () => {
       [stockKey(2, 'south'), 1],
     ])
     const lines = [1, 2].map((item_id) => ({ line_id: item_id, units: 1, components: [{ item_id, per_unit: 1 }] }))
-    const order: OrderDemand = { order_id: 'o', priority: 1, placed_at_ms: 0, serves_from: ['north', 'south'], shortfall: 'partial', lines }
+    const order: OrderDemand = {
+      order_id: 'o',
+      priority: 1,
+      placed_at_ms: 0,
+      serves_from: ['north', 'south'],
+      shortfall: 'partial',
+      lines,
+    }
     expect(decideReservations(stock, [order]).map((one) => one.location_id)).toEqual(['south', 'south'])
   })
 })
@@ -139,7 +162,10 @@ const rowsArb = fc.array(
 )
 
 describe('planChange', () => {
-  const row = (index: number, one: { units: number; consumed: number; state: LiveReservation['state']; work: WorkState | null }): LiveReservation => ({
+  const row = (
+    index: number,
+    one: { units: number; consumed: number; state: LiveReservation['state']; work: WorkState | null },
+  ): LiveReservation => ({
     id: index,
     order_id: 'o',
     line_id: 1,
@@ -158,7 +184,10 @@ describe('planChange', () => {
       fc.property(fc.integer({ min: 0, max: 8 }), rowsArb, (units, made) => {
         const live = made.map((one, index) => row(index, one))
         const change = planChange([{ line_id: 1, units, components: [{ item_id: 1, per_unit: 2 }] }], live, stateOf)
-        const served = live.reduce((sum, one) => sum + one.consumed_quantity + (one.state === 'shortfall' ? 0 : one.quantity), 0)
+        const served = live.reduce(
+          (sum, one) => sum + one.consumed_quantity + (one.state === 'shortfall' ? 0 : one.quantity),
+          0,
+        )
         const asked = change.needs.reduce((sum, one) => sum + one.units * 2, 0)
         expect(asked).toBe(Math.max(0, units * 2 - served))
         const released = change.releases.reduce((sum, one) => sum + one.quantity, 0)
@@ -168,8 +197,13 @@ describe('planChange', () => {
           expect(quantity).toBeLessThanOrEqual(reservation.quantity)
           if (reservation.fulfillment_order_id !== null) expect(stateOf(reservation.fulfillment_order_id)).toBe('open')
         }
-        const stuck = live.filter((one) => one.fulfillment_order_id !== null && stateOf(one.fulfillment_order_id) !== 'open')
-        const cancelling = stuck.filter((one) => stateOf(one.fulfillment_order_id!) === 'cancelling' || change.call_back.includes(one.fulfillment_order_id!))
+        const stuck = live.filter(
+          (one) => one.fulfillment_order_id !== null && stateOf(one.fulfillment_order_id) !== 'open',
+        )
+        const cancelling = stuck.filter(
+          (one) =>
+            stateOf(one.fulfillment_order_id!) === 'cancelling' || change.call_back.includes(one.fulfillment_order_id!),
+        )
         const coming = cancelling.reduce((sum, one) => sum + one.quantity, 0)
         const gone = live.reduce((sum, one) => sum + one.consumed_quantity, 0)
         expect(released + coming).toBeGreaterThanOrEqual(Math.min(surplus, served - gone))

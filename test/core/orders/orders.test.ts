@@ -24,13 +24,18 @@ const soldSinceProof = async (): Promise<Record<string, number>> => {
   return Object.fromEntries(rows.map((row) => [row.channel_sku, row.sold_since_proof]))
 }
 /** The 3PL's side has taken the work: nothing can be changed in silence any more. */
-const send = (): Promise<unknown> => world.db.query(`update outbox set state = 'done', attempts = 1 where kind = 'fulfillment.new'`)
+const send = (): Promise<unknown> =>
+  world.db.query(`update outbox set state = 'done', attempts = 1 where kind = 'fulfillment.new'`)
 const cancellation = (external_id: string, at: number): Fact => ({
   kind: 'cancellation',
   document: { external_id, version: { updated_at: instant(at), observed_at: instant(at) }, reason: null },
 })
-const refundFact = (...args: Parameters<typeof cancelRefund>): Fact => ({ kind: 'refund', document: cancelRefund(...args) })
-const numberOf = async (): Promise<string> => (await world.db.query<{ number: string }>('select number from fulfillment_orders'))[0]!.number
+const refundFact = (...args: Parameters<typeof cancelRefund>): Fact => ({
+  kind: 'refund',
+  document: cancelRefund(...args),
+})
+const numberOf = async (): Promise<string> =>
+  (await world.db.query<{ number: string }>('select number from fulfillment_orders'))[0]!.number
 
 test('a paid order commits units, makes work for the 3PL after the grace, and tells the channel count', async () => {
   await world.addItem('A', { south: 10 })
@@ -38,13 +43,25 @@ test('a paid order commits units, makes work for the 3PL after the grace, and te
   expect(kinds(result)).toEqual(['order #1: 3 units committed'])
   expect(await stock('A')).toBe('north 0/0/0, south 7/0/3')
   expect(await workOf(world.db, '1')).toEqual(['south OPEN 3 new:pending'])
-  expect(await axesOf(world.db, '1')).toEqual({ lifecycle: 'open', payment: 'paid', fulfillment: 'unfulfilled', reservation: 'committed' })
+  expect(await axesOf(world.db, '1')).toEqual({
+    lifecycle: 'open',
+    payment: 'paid',
+    fulfillment: 'unfulfilled',
+    reservation: 'committed',
+  })
   expect(await soldSinceProof()).toEqual({ A: 3 })
   const [effect] = await world.db.query<{ next_attempt_at: Date; connection_id: string }>('select * from outbox')
-  expect(effect).toMatchObject({ connection_id: 'depot', next_attempt_at: new Date(world.clock.now.getTime() + 60_000) })
+  expect(effect).toMatchObject({
+    connection_id: 'depot',
+    next_attempt_at: new Date(world.clock.now.getTime() + 60_000),
+  })
   expect(await numberOf()).toMatch(/^FO-[0-9A-HJKMNP-TV-Z]{12}$/)
   const facts = await world.db.query<{ kind: string }>('select kind from order_facts order by id')
-  expect(facts.map((fact) => fact.kind)).toEqual(['order.received', 'reservation.committed', 'fulfillment_order.created'])
+  expect(facts.map((fact) => fact.kind)).toEqual([
+    'order.received',
+    'reservation.committed',
+    'fulfillment_order.created',
+  ])
 })
 
 test('an order takes one location if that can serve it whole, else splits, else is short', async () => {
@@ -55,10 +72,18 @@ test('an order takes one location if that can serve it whole, else splits, else 
     orderFact(order('split', [line('1', 'A', 7)])),
     orderFact(order('short', [line('1', 'A', 4), line('2', 'B', 1)])),
   ])
-  expect(kinds(result)).toEqual(['order #whole: 3 units committed', 'order #split: 7 units committed', 'order #short: 2 units committed, 3 short'])
+  expect(kinds(result)).toEqual([
+    'order #whole: 3 units committed',
+    'order #split: 7 units committed',
+    'order #short: 2 units committed, 3 short',
+  ])
   expect(await reservationsOf(world.db, 'whole')).toEqual(['committed south A 2', 'committed south B 1'])
   expect(await reservationsOf(world.db, 'split')).toEqual(['committed north A 5', 'committed south A 2'])
-  expect(await reservationsOf(world.db, 'short')).toEqual(['committed south A 1', 'committed south B 1', 'shortfall - A 3'])
+  expect(await reservationsOf(world.db, 'short')).toEqual([
+    'committed south A 1',
+    'committed south B 1',
+    'shortfall - A 3',
+  ])
 })
 
 test('an unknown SKU parks the order, which leaves no trace, while the rest of the batch goes on', async () => {
@@ -66,8 +91,13 @@ test('an unknown SKU parks the order, which leaves no trace, while the rest of t
   const before = await world.db.query('select (select count(*) from listings) as l, (select count(*) from people) as p')
   const parked = await world.apply([orderFact(order('1', [line('1', 'A', 1), line('2', 'NOPE', 1)]))])
   expect(kinds(parked)).toEqual(['parked unknown_sku listing:shop:NOPE'])
-  expect(await world.db.query('select (select count(*) from listings) as l, (select count(*) from people) as p')).toEqual(before)
-  const mixed = await world.apply([orderFact(order('1', [line('1', 'NOPE', 1)])), orderFact(order('2', [line('1', 'A', 1)]))])
+  expect(
+    await world.db.query('select (select count(*) from listings) as l, (select count(*) from people) as p'),
+  ).toEqual(before)
+  const mixed = await world.apply([
+    orderFact(order('1', [line('1', 'NOPE', 1)])),
+    orderFact(order('2', [line('1', 'A', 1)])),
+  ])
   expect(kinds(mixed)).toEqual(['parked unknown_sku listing:shop:NOPE', 'order #2: 1 units committed'])
   const free = await world.apply([orderFact(order('3', [line('1', 'GIFT', 1, { requires_shipping: false })]))])
   expect(kinds(free)).toEqual(['order #3'])
@@ -82,7 +112,11 @@ test('an older picture never wins, the same one changes nothing, and a picture i
   expect(kinds(await world.apply([at(10, 4)]))).toEqual(['ignored same'])
   expect(kinds(await world.apply([at(20, 4)]))).toEqual(['ignored same'])
   expect(kinds(await world.apply([at(15, 7)]))).toEqual(['ignored older'])
-  expect(kinds(await world.apply([at(30, 2), at(40, 3), at(35, 8)]))).toEqual(['ignored superseded', 'order #1', 'ignored superseded'])
+  expect(kinds(await world.apply([at(30, 2), at(40, 3), at(35, 8)]))).toEqual([
+    'ignored superseded',
+    'order #1',
+    'ignored superseded',
+  ])
   expect(await stock('A')).toBe('north 47/0/3, south 0/0/0')
   expect(await soldSinceProof()).toEqual({ A: 3 })
 })
@@ -112,9 +146,15 @@ test('after the work left, more units are new work and fewer ask it back; the or
   await world.apply([orderFact(order('1', [line('1', 'A', 4)], 2))])
   expect(await workOf(world.db, '1')).toEqual(['south OPEN 3 new:done', 'south OPEN 1 new:pending'])
   await world.apply([orderFact(order('1', [line('1', 'A', 2)], 3))])
-  expect(await workOf(world.db, '1')).toEqual(['south OPEN 3 new:done cancel:pending', 'south CANCELLED 0 new:cancelled'])
+  expect(await workOf(world.db, '1')).toEqual([
+    'south OPEN 3 new:done cancel:pending',
+    'south CANCELLED 0 new:cancelled',
+  ])
   expect(await stock('A')).toBe('north 0/0/0, south 7/0/3')
-  const verdict = { kind: 'acknowledgement', document: { fulfillment_order: first, verdict: 'cancelled', reason: null, at: instant(9) } } as const
+  const verdict = {
+    kind: 'acknowledgement',
+    document: { fulfillment_order: first, verdict: 'cancelled', reason: null, at: instant(9) },
+  } as const
   await world.apply([verdict], 'depot')
   expect(await workOf(world.db, '1')).toEqual([
     'south CANCELLED 0 new:done cancel:pending',
@@ -132,7 +172,9 @@ test('a cancellation before the work left frees everything; after it left, only 
   expect(await axesOf(world.db, '1')).toMatchObject({ lifecycle: 'cancelled', reservation: 'released' })
   expect(await stock('A')).toBe('north 0/0/0, south 8/0/2')
   await send()
-  await world.apply([orderFact(order('2', [line('1', 'A', 2)], 3, { lifecycle: 'cancelled', cancelled_at: instant(3) }))])
+  await world.apply([
+    orderFact(order('2', [line('1', 'A', 2)], 3, { lifecycle: 'cancelled', cancelled_at: instant(3) })),
+  ])
   expect(await workOf(world.db, '2')).toEqual(['south OPEN 2 new:done cancel:pending'])
   expect(await stock('A')).toBe('north 0/0/0, south 8/0/2')
   expect(await soldSinceProof()).toEqual({ A: 0 })
@@ -143,8 +185,16 @@ test('a cancellation may come first: an older order is kept and reserves nothing
   await world.apply([cancellation('1', 10)])
   expect(await axesOf(world.db, '1')).toMatchObject({ lifecycle: 'cancelled' })
   expect(kinds(await world.apply([orderFact(order('1', [line('1', 'A', 3)], 5))]))).toEqual(['order #1'])
-  expect(await axesOf(world.db, '1')).toEqual({ lifecycle: 'cancelled', payment: 'paid', fulfillment: 'unfulfilled', reservation: 'released' })
-  expect(kinds(await world.apply([cancellation('1', 10), cancellation('1', 9)]))).toEqual(['ignored same', 'ignored older'])
+  expect(await axesOf(world.db, '1')).toEqual({
+    lifecycle: 'cancelled',
+    payment: 'paid',
+    fulfillment: 'unfulfilled',
+    reservation: 'released',
+  })
+  expect(kinds(await world.apply([cancellation('1', 10), cancellation('1', 9)]))).toEqual([
+    'ignored same',
+    'ignored older',
+  ])
   expect(await stock('A')).toBe('north 10/0/0')
   await world.apply([orderFact(order('1', [line('1', 'A', 3)], 20))])
   expect(await axesOf(world.db, '1')).toMatchObject({ lifecycle: 'open', reservation: 'committed' })
@@ -154,7 +204,9 @@ test('a cancellation may come first: an older order is kept and reserves nothing
 test('a cancel refund takes units once, whether it comes inside the order, by itself, or both', async () => {
   await world.addItem('A', { north: 10 })
   const refunds = [cancelRefund('r1', '1', { '1': 2 }, 3)]
-  expect(kinds(await world.apply([refundFact('r1', '1', { '1': 2 }, 3)]))).toEqual(['parked unknown_order order:shop:1'])
+  expect(kinds(await world.apply([refundFact('r1', '1', { '1': 2 }, 3)]))).toEqual([
+    'parked unknown_order order:shop:1',
+  ])
   await world.apply([orderFact(order('1', [line('1', 'A', 5)], 1))])
   await world.apply([refundFact('r1', '1', { '1': 2 }, 3)])
   expect(await stock('A')).toBe('north 7/0/3, south 0/0/0')
@@ -162,7 +214,9 @@ test('a cancel refund takes units once, whether it comes inside the order, by it
   await world.apply([orderFact(order('1', [line('1', 'A', 5)], 4, { refunds }))])
   expect(await stock('A')).toBe('north 7/0/3, south 0/0/0')
   expect(await axesOf(world.db, '1')).toMatchObject({ payment: 'partially_refunded' })
-  await world.apply([orderFact(order('2', [line('1', 'A', 5)], 4, { refunds: [cancelRefund('r2', '2', { '1': 4 }, 3)] }))])
+  await world.apply([
+    orderFact(order('2', [line('1', 'A', 5)], 4, { refunds: [cancelRefund('r2', '2', { '1': 4 }, 3)] })),
+  ])
   expect(await stock('A')).toBe('north 6/0/4, south 0/0/0')
   expect(await soldSinceProof()).toEqual({ A: 4 })
 })
@@ -170,14 +224,18 @@ test('a cancel refund takes units once, whether it comes inside the order, by it
 test('an unpaid order is held until its payment comes, by whichever name it knows the order', async () => {
   await world.addItem('A', { south: 10 })
   const unpaid = { payment_state: 'pending' as const, payment_ids: ['pi_1'] }
-  expect(kinds(await world.apply([orderFact(order('1', [line('1', 'A', 2)], 1, unpaid))]))).toEqual(['order #1: 2 units held'])
+  expect(kinds(await world.apply([orderFact(order('1', [line('1', 'A', 2)], 1, unpaid))]))).toEqual([
+    'order #1: 2 units held',
+  ])
   expect(await stock('A')).toBe('north 0/0/0, south 8/2/0')
   expect(await workOf(world.db, '1')).toEqual([])
   await world.apply([capture('ch_1', 2000, { payment_ids: ['pi_1'] })], 'bank')
   expect(await stock('A')).toBe('north 0/0/0, south 8/0/2')
   expect(await workOf(world.db, '1')).toEqual(['south OPEN 2 new:pending'])
   expect(await axesOf(world.db, '1')).toMatchObject({ payment: 'paid', reservation: 'committed' })
-  expect(kinds(await world.apply([capture('ch_2', 2000, { payment_ids: ['pi_2'] })], 'bank'))).toEqual(['capture succeeded, no order yet'])
+  expect(kinds(await world.apply([capture('ch_2', 2000, { payment_ids: ['pi_2'] })], 'bank'))).toEqual([
+    'capture succeeded, no order yet',
+  ])
   await world.apply([orderFact(order('2', [line('1', 'A', 2)], 1, { ...unpaid, payment_ids: ['pi_2'] }))])
   expect(await axesOf(world.db, '2')).toMatchObject({ payment: 'paid', reservation: 'committed' })
 })

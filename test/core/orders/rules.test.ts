@@ -14,17 +14,29 @@ const versionArb: fc.Arbitrary<PictureVersion> = fc.record({
 describe('versions', () => {
   test('are totally ordered, so any order of arrival keeps the same picture', () => {
     fc.assert(
-      fc.property(fc.array(versionArb, { minLength: 1, maxLength: 6 }).chain((all) => fc.tuple(fc.constant(all), fc.shuffledSubarray(all, { minLength: all.length }))), ([all, shuffled]) => {
-        const keep = (versions: readonly PictureVersion[]): PictureVersion | null =>
-          versions.reduce<PictureVersion | null>((kept, next) => (['apply', 'confirm'].includes(judgePicture(kept, next)) ? next : kept), null)
-        expect(keep(shuffled)).toEqual(keep(all))
-      }),
+      fc.property(
+        fc
+          .array(versionArb, { minLength: 1, maxLength: 6 })
+          .chain((all) => fc.tuple(fc.constant(all), fc.shuffledSubarray(all, { minLength: all.length }))),
+        ([all, shuffled]) => {
+          const keep = (versions: readonly PictureVersion[]): PictureVersion | null =>
+            versions.reduce<PictureVersion | null>(
+              (kept, next) => (['apply', 'confirm'].includes(judgePicture(kept, next)) ? next : kept),
+              null,
+            )
+          expect(keep(shuffled)).toEqual(keep(all))
+        },
+      ),
       { numRuns: 2000 },
     )
   })
 
   test('compare by update, then by observation, then by content', () => {
-    const at = (updated_at_ms: number, observed_at_ms: number, content: string) => ({ updated_at_ms, observed_at_ms, content })
+    const at = (updated_at_ms: number, observed_at_ms: number, content: string) => ({
+      updated_at_ms,
+      observed_at_ms,
+      content,
+    })
     expect(compareVersions(at(2, 1, 'a'), at(1, 9, 'z'))).toBeGreaterThan(0)
     expect(compareVersions(at(1, 1, 'z'), at(1, 2, 'a'))).toBeLessThan(0)
     expect(compareVersions(at(1, 1, 'b'), at(1, 1, 'a'))).toBeGreaterThan(0)
@@ -59,7 +71,11 @@ describe('lifecycle', () => {
 })
 
 describe('payment axis', () => {
-  const pay = (kind: LinkedPayment['kind'], amount_minor: number, connection_id = 'bank'): LinkedPayment => ({ kind, amount_minor, connection_id })
+  const pay = (kind: LinkedPayment['kind'], amount_minor: number, connection_id = 'bank'): LinkedPayment => ({
+    kind,
+    amount_minor,
+    connection_id,
+  })
   test.each([
     ['pending', [], 'pending'],
     ['pending', [pay('authorization', 1000)], 'authorized'],
@@ -101,7 +117,13 @@ describe('other axes', () => {
     [[{ ...goods, shipped_quantity: 0 }], 'unfulfilled'],
     [[{ ...goods, shipped_quantity: 1 }], 'partial'],
     [[{ ...goods, shipped_quantity: 2 }], 'fulfilled'],
-    [[{ ...goods, shipped_quantity: 2 }, { ...goods, shipped_quantity: 0 }], 'partial'],
+    [
+      [
+        { ...goods, shipped_quantity: 2 },
+        { ...goods, shipped_quantity: 0 },
+      ],
+      'partial',
+    ],
   ] as const)('lines %j are %s', (lines, state) => {
     expect(fulfillmentStateOf(lines)).toBe(state)
   })

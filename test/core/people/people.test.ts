@@ -14,24 +14,51 @@ beforeEach(async () => {
 })
 afterEach(() => world.database.drop())
 
-const buyer = (external_id: string | null, email: string | null): Order['buyer'] => ({ external_id, email, name: 'Ada', phone: null })
-const place = (id: string, change: Partial<Order> = {}, at = 0) => world.apply([orderFact(order(id, [line('1', 'A', 1)], at, change))])
+const buyer = (external_id: string | null, email: string | null): Order['buyer'] => ({
+  external_id,
+  email,
+  name: 'Ada',
+  phone: null,
+})
+const place = (id: string, change: Partial<Order> = {}, at = 0) =>
+  world.apply([orderFact(order(id, [line('1', 'A', 1)], at, change))])
 const personOf = async (id: string): Promise<string> =>
-  (await world.db.query<{ person_id: string }>('select person_id from orders where external_id = $1', [id]))[0]!.person_id
+  (await world.db.query<{ person_id: string }>('select person_id from orders where external_id = $1', [id]))[0]!
+    .person_id
 const read = async (id: string) => readPerson(world.db, world.ctx.vault, await personOf(id))
 const privacy = (change: Partial<PrivacyRequest>) =>
   world.apply([
     {
       kind: 'privacy',
-      document: { external_id: 'p1', action: 'redact_person', buyer_external_id: null, buyer_email: null, order_external_ids: [], ...change },
+      document: {
+        external_id: 'p1',
+        action: 'redact_person',
+        buyer_external_id: null,
+        buyer_email: null,
+        order_external_ids: [],
+        ...change,
+      },
     },
   ])
 const subjects = async (): Promise<number> => (await world.db.query('select 1 from people_keys')).length
 
 test('an order gives its people back, and nothing outside the vault names them', async () => {
   await place('1')
-  expect(await read('1')).toMatchObject({ buyer: { name: 'Buyer 1' }, ship_to: { city: 'Bonn', country: 'DE' }, bill_to: null })
-  for (const table of ['orders', 'order_lines', 'order_facts', 'reservations', 'stock_ledger', 'outbox', 'people_keys', 'people']) {
+  expect(await read('1')).toMatchObject({
+    buyer: { name: 'Buyer 1' },
+    ship_to: { city: 'Bonn', country: 'DE' },
+    bill_to: null,
+  })
+  for (const table of [
+    'orders',
+    'order_lines',
+    'order_facts',
+    'reservations',
+    'stock_ledger',
+    'outbox',
+    'people_keys',
+    'people',
+  ]) {
     const rows = await world.db.query<{ text: string }>(`select t::text as text from ${table} t`)
     expect(rows.filter((row) => /Buyer|Hauptstr|53111|example\.test/.test(row.text))).toEqual([])
   }
@@ -52,7 +79,8 @@ test('a customer is one subject by id or e-mail, and a stranger is one per order
 })
 
 test('the same people are not sealed again; others replace them', async () => {
-  const sealed = async (): Promise<string> => String((await world.db.query<{ sealed: Buffer }>('select sealed from people'))[0]!.sealed.toString('hex'))
+  const sealed = async (): Promise<string> =>
+    String((await world.db.query<{ sealed: Buffer }>('select sealed from people'))[0]!.sealed.toString('hex'))
   await place('1')
   const before = await sealed()
   await place('1', { shipping_method: 'express' }, 1)
@@ -82,7 +110,9 @@ test('erasure by e-mail, by customer id, or by order makes all of a subject unre
   await privacy({ order_external_ids: ['3'] })
   await privacy({ buyer_external_id: 'c3' })
   expect([await read('3'), await read('4')]).toEqual(['erased', 'erased'])
-  expect(await world.db.query('select 1 from people_keys where wrapped_key is not null or email_lookup is not null')).toEqual([])
+  expect(
+    await world.db.query('select 1 from people_keys where wrapped_key is not null or email_lookup is not null'),
+  ).toEqual([])
   expect(await world.db.query('select 1 from people where sealed is not null or digest is not null')).toEqual([])
   await place('1', { buyer: buyer('c1', 'ada@example.test'), shipping_method: 'late' }, 9)
   expect(await read('1')).toBe('erased')
@@ -98,7 +128,9 @@ test('erasure takes the raw messages of the orders along, even those that change
        values ('shop', 'webhook', 'orders', $1, 'x', 'y', now(), now(), now()) returning id`,
       [key],
     )
-    await inTransaction(world.db, (tx) => applyFacts(tx, world.ctx, [{ ...inbound([document])[0]!, source: `inbox:${row!.id}` }]))
+    await inTransaction(world.db, (tx) =>
+      applyFacts(tx, world.ctx, [{ ...inbound([document])[0]!, source: `inbox:${row!.id}` }]),
+    )
   }
   await arrive('a', fact)
   await arrive('b', fact)
@@ -114,7 +146,9 @@ test('erasure takes the raw messages of the orders along, even those that change
 
 test('a request for data is written down, and the audit names nobody', async () => {
   await place('1', { buyer: buyer('c1', 'ada@example.test') })
-  expect(kinds(await privacy({ action: 'data_request', buyer_email: 'ada@example.test' }))).toEqual(['data request recorded'])
+  expect(kinds(await privacy({ action: 'data_request', buyer_email: 'ada@example.test' }))).toEqual([
+    'data request recorded',
+  ])
   const rows = await world.db.query<{ action: string; text: string }>('select action, a::text as text from audit_log a')
   expect(rows.map((row) => row.action)).toEqual(['privacy.data_request'])
   expect(rows[0]!.text).not.toContain('ada@')

@@ -49,7 +49,9 @@ describe('the vault', () => {
 
   test('keeps purposes apart: a wrapped key is not a body', () => {
     expect(refusal(() => vault.open(vault.newKey(), 'data-key'))).toBe('vault_sealed')
-    expect(refusal(() => vault.openWith(vault.seal(Buffer.alloc(32), 'data-key'), vault.seal(text, 'a'), 'a'))).toBe('vault_sealed')
+    expect(refusal(() => vault.openWith(vault.seal(Buffer.alloc(32), 'data-key'), vault.seal(text, 'a'), 'a'))).toBe(
+      'vault_sealed',
+    )
   })
 
   test('finds a text again by its lookup, which another key does not share', () => {
