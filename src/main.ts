@@ -79,7 +79,9 @@ export async function openHub(options: HubOptions): Promise<OpenHub> {
 export async function startHub(options: HubOptions & { role: Role }): Promise<RunningHub> {
   const open = await openHub(options)
   const { hub, queues } = open
+  const { config } = hub
   const running: { close: () => Promise<void> }[] = []
+  let working = false
   const close = async (): Promise<void> => {
     for (const part of running.toReversed()) await part.close()
     await open.close()
@@ -88,12 +90,15 @@ export async function startHub(options: HubOptions & { role: Role }): Promise<Ru
     if (options.role !== 'api') {
       running.push(await queues.startWorkers(hub, jobs))
       running.push(startSweeper(hub))
+      working = true
     }
-    if (options.role === 'worker') return { ...open, url: undefined, firstUser: undefined, close }
+    if (options.role === 'worker' && config.hub.worker_port === 0) return { ...open, url: undefined, firstUser: undefined, close }
     const firstUser = await ensureFirstUser(hub)
     const intake = intakeOf(hub)
     running.push(intake)
-    const server = await startServer(hub, { intake, boards: queues.bullQueues, role: options.role })
+    const served: Hub = options.role === 'worker' ? { ...hub, config: { ...config, hub: { ...config.hub, port: config.hub.worker_port } } } : hub
+    const public_url = config.hub.public_url === '' ? {} : { public_url: config.hub.public_url }
+    const server = await startServer(served, { intake, boards: queues.bullQueues, role: options.role, isWorking: () => working, ...public_url })
     running.push(server)
     return { ...open, url: server.url, firstUser, close }
   } catch (thrown) {

@@ -26,7 +26,7 @@ const LAYERS: { files: RegExp; may: string[]; node?: false }[] = [
   { files: /^queues\//, may: HUB },
   { files: /^(http|console)\//, may: ['http/', 'console/', ...HUB] },
   { files: /^sandbox\//, may: ['sandbox/', 'connectors/_kit/signatures.ts', ...MODEL] },
-  { files: /^cli\//, may: ['cli/', 'main.ts', 'http/', 'console/', 'sandbox/', 'connectors/', ...HUB] },
+  { files: /^cli\//, may: ['cli/', 'main.ts', 'main/', 'http/', 'console/', 'sandbox/', 'connectors/', ...HUB] },
   { files: /^config(\.ts$|\/)/, may: ['connectors/', 'core/'] },
   { files: /^hub\.ts$/, may: ['config.ts', 'core/', 'db/', 'connectors/_kit/', 'queues/'] },
   { files: /^main(\.ts$|\/)/, may: ['main/', 'http/', 'console/', 'sandbox/', 'connectors/', ...HUB] },

@@ -11,6 +11,7 @@ import { EXIT, printError } from './output.ts'
 import { addPreviewCommand } from './previewCommand.ts'
 import { addStartCommand } from './startCommand.ts'
 import { addStockCommands } from './stockCommands.ts'
+import { addUserCommands } from './userCommands.ts'
 
 /** The whole command tree; `docs/cli.md` is generated from it. */
 export function buildProgram(): Command {
@@ -30,6 +31,7 @@ export function buildProgram(): Command {
   addFileCommands(program)
   addConnectionCommands(program)
   addOperationCommands(program)
+  addUserCommands(program)
   addConfigCommands(program)
   return program
 }

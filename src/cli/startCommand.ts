@@ -29,22 +29,23 @@ async function start(configured: Config, role: Role): Promise<void> {
   const sandbox = configured.sandbox.enabled && role === 'all' ? await startSandbox(configured, { keep: true, faults: ORDINARY_FAULTS, now }) : undefined
   const running = await startHub({ config: sandbox?.config ?? configured, log, role })
   const trading = new AbortController()
-  if (sandbox !== undefined && running.url !== undefined) trade(sandbox.world, running.url, configured, trading.signal)
+  const buyers = sandbox === undefined || running.url === undefined ? undefined : trade(sandbox.world, running.url, configured, trading.signal)
   process.stdout.write(greeting(running, role, sandbox !== undefined))
   await stopAsked()
   trading.abort()
+  await buyers
   log.info('stopping: no new work, what runs is finished')
   await sandbox?.world.stop()
   await running.close()
 }
 
 /** Buyers buy and the gateway pays out until the hub stops. */
-function trade(world: World, url: string, config: Config, signal: AbortSignal): void {
+function trade(world: World, url: string, config: Config, signal: AbortSignal): Promise<void> {
   world.connectTo(url)
   const { orders_per_second, payout_every_seconds } = config.sandbox
-  if (orders_per_second > 0) void world.trade(orders_per_second).run(Number.MAX_SAFE_INTEGER, signal)
   const timer = setInterval(() => world.gateway.payOut(), payout_every_seconds * 1_000)
   signal.addEventListener('abort', () => clearInterval(timer))
+  return orders_per_second === 0 ? Promise.resolve() : world.trade(orders_per_second).run(Number.MAX_SAFE_INTEGER, signal)
 }
 
 function greeting({ url, database, firstUser, queues }: RunningHub, role: Role, sandbox: boolean): string {

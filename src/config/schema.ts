@@ -18,6 +18,17 @@ const HubSection = Type.Object(
   {
     host: Type.String({ default: '127.0.0.1', description: 'Address to listen on.' }),
     port: Type.Integer({ minimum: 0, maximum: 65_535, default: 3000 }),
+    worker_port: Type.Integer({
+      minimum: 0,
+      maximum: 65_535,
+      default: 0,
+      description: 'Health and metrics of a process with --role worker; 0: none.',
+    }),
+    public_url: Type.String({
+      pattern: '^(https?://[^?#]+)?$',
+      default: '',
+      description: 'The address people and vendors use, where a proxy stands before the hub.',
+    }),
     log_level: Choice(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], { default: 'info' }),
     environment: Choice(['sandbox', 'production'], { default: 'sandbox' }),
   },

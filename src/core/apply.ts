@@ -14,6 +14,7 @@ import { applyRefund } from './orders/applyRefund.ts'
 import { applyPrivacy } from './people/applyPrivacy.ts'
 import { applyReturn } from './returns/applyReturn.ts'
 import { importSettlement } from './settlement/importSettlement.ts'
+import { takeTurn } from './turn.ts'
 
 type Outcomes = FactOutcome[]
 type ApplyAll = (tx: Tx, ctx: CoreContext, facts: readonly InboundFact[]) => Promise<Outcomes>
@@ -47,7 +48,7 @@ const LOCKS_ONCE: ReadonlySet<FactKind> = new Set(['order', 'stock_count'])
  * the commit.
  */
 export async function applyFacts(tx: Tx, ctx: CoreContext, facts: readonly InboundFact[]): Promise<ApplyResult> {
-  await takeTurn(tx, ctx, facts)
+  await takeTurnFor(tx, ctx, facts)
   const outcomes = await touchOnce(tx, ctx.now, () => applySteps(tx, ctx, facts))
   const signals = facts.flatMap(({ connection_id, fact }, index) => {
     if (fact.kind !== 'signal') return []
@@ -80,16 +81,14 @@ async function applySteps(tx: Tx, ctx: CoreContext, facts: readonly InboundFact[
  * has one that looks for orders: a payment that finds no order, and the order that finds no payment, must not pass each other
  * unseen in two open transactions.
  */
-async function takeTurn(tx: Tx, ctx: CoreContext, facts: readonly InboundFact[]): Promise<void> {
+async function takeTurnFor(tx: Tx, ctx: CoreContext, facts: readonly InboundFact[]): Promise<void> {
   const kinds = facts.map(({ fact }) => fact.kind).filter((kind) => !LOCKS_NOTHING.has(kind))
   if (kinds.length === 0) return
   const rounds =
     kinds.filter((kind) => !LOCKS_ONCE.has(kind)).length + new Set(kinds.filter((kind) => LOCKS_ONCE.has(kind))).size
   const alone = rounds > 1 || kinds.some((kind) => SEEKERS.has(kind))
-  const companies = new Set(facts.flatMap(({ connection_id }) => ctx.policies.get(connection_id)?.company_id ?? []))
-  const lock = alone ? 'pg_advisory_xact_lock' : 'pg_advisory_xact_lock_shared'
-  for (const company of [...companies].sort())
-    await tx.query(`select ${lock}(hashtextextended($1, 0))`, [`apply:${company}`])
+  const companies = facts.flatMap(({ connection_id }) => ctx.policies.get(connection_id)?.company_id ?? [])
+  await takeTurn(tx, companies, alone ? 'alone' : 'side_by_side')
 }
 
 async function ordersOf(tx: Tx, ctx: CoreContext, facts: readonly InboundFact[]): Promise<Outcomes> {

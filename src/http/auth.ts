@@ -1,7 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { HubError } from '../core/errors.ts'
 import { pageOf, pageQuery, type Keyset, type Page, type PageRequest } from '../db/page.ts'
-import type { Queryable } from '../db/pool.ts'
+import type { Db, Queryable } from '../db/pool.ts'
 import { inTransaction } from '../db/transaction.ts'
 import type { Hub } from '../hub.ts'
 import { hashPassword } from './passwords.ts'
@@ -52,6 +52,23 @@ export async function ensureFirstUser(hub: Hub): Promise<FirstUser | undefined> 
       [FIRST_USER, password_hash, now],
     )
     return made.length === 0 ? undefined : { name: FIRST_USER, password }
+  })
+}
+
+/**
+ * Gives a user of the first start a new random password and ends the user's sessions. Faults: `not_found`; `conflict` for a user of the
+ * configuration, whose password is changed there.
+ */
+export async function resetPassword(db: Db, name: string): Promise<FirstUser> {
+  const password = randomBytes(PASSWORD_BYTES).toString('base64url')
+  const password_hash = await hashPassword(password)
+  return inTransaction(db, async (tx) => {
+    const [user] = await tx.query<{ source: string }>('select source from users where name = $1 for update', [name])
+    if (user === undefined) throw new HubError('not_found', `there is no user "${name}"`)
+    if (user.source === 'config') throw new HubError('conflict', `${name} is a user of the configuration`, { hint: 'change password_hash there' })
+    await tx.query('update users set password_hash = $2 where name = $1', [name, password_hash])
+    await tx.query(`delete from sessions where data ->> 'user' = $1`, [name])
+    return { name, password }
   })
 }
 

@@ -3,6 +3,7 @@ import type { Config, ConnectionConfig } from '../config.ts'
 import { HubError } from '../core/errors.ts'
 import { connectors } from '../connectors/index.ts'
 import type { Connector, FileStore, Http, Port } from '../connectors/_kit/define.ts'
+import { noteExchange } from '../connectors/_kit/exchanges.ts'
 import { openFileStore } from '../connectors/_kit/files.ts'
 import { createHttp } from '../connectors/_kit/http.ts'
 import { breakerMirror, createBreaker, createLimiter } from '../connectors/_kit/limits.ts'
@@ -42,17 +43,11 @@ function httpOf(connector: Connector, config: ConnectionConfig, { db, log, clock
       now: clock.now,
       mirror: breakerMirror(db, config.id, (thrown) => log.warn({ connection: config.id, reason: String(thrown) }, 'breaker state not written')),
     }),
-    observe: (attempt) =>
-      log.debug(
-        {
-          connection: config.id,
-          operation: attempt.operation,
-          status: attempt.status,
-          duration_ms: attempt.duration_ms,
-          outcome: attempt.outcome,
-        },
-        'vendor call',
-      ),
+    observe: (attempt) => {
+      noteExchange(attempt)
+      const { operation, status, duration_ms, outcome } = attempt
+      log.debug({ connection: config.id, operation, status, duration_ms, outcome }, 'vendor call')
+    },
     random: random.next,
     now: clock.now,
   })

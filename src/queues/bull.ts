@@ -12,6 +12,7 @@ import {
 } from 'bullmq'
 import { Redis } from 'ioredis'
 import type { Hub } from '../hub.ts'
+import { withExchanges } from '../connectors/_kit/exchanges.ts'
 import { HubError } from '../core/errors.ts'
 import { checker, type Check } from '../core/model/validate.ts'
 import { rawPool, type Log } from '../db/pool.ts'
@@ -370,7 +371,7 @@ async function runOne(
   })
   const reporter: JobReporter = { ...board.write, signal: AbortSignal.any([...stops, timeout.signal]) }
   try {
-    return await Promise.race([job.run(hub, data, reporter), overdue])
+    return await Promise.race([withExchanges(() => job.run(hub, data, reporter)), overdue])
   } finally {
     clearTimeout(timer)
     await board.written()

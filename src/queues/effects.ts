@@ -1,3 +1,4 @@
+import { takeExchanges } from '../connectors/_kit/exchanges.ts'
 import { asHubError, HubError } from '../core/errors.ts'
 import type { EffectResult } from '../core/model/effects.ts'
 import { recordAttempt } from '../db/attempts.ts'
@@ -139,7 +140,7 @@ async function logged<T>(log: CallLog, call: () => Promise<T>, outcomeOf: (answe
   const at = hub.clock.now()
   const started = performance.now()
   const write = async (outcome: string, error?: HubError): Promise<void> => {
-    const line = { connection_id: connection.id, subject: `outbox:${log.key}`, operation, at, outcome }
+    const line = { connection_id: connection.id, subject: `outbox:${log.key}`, operation, at, outcome, ...takeExchanges() }
     const timed = { ...line, duration_ms: performance.now() - started, status: error?.status, error_code: error?.code }
     await recordAttempt(hub.db, timed).catch((thrown: unknown) => {
       hub.log.warn(

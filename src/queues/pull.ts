@@ -1,6 +1,7 @@
 import { asHubError, type HubError } from '../core/errors.ts'
 import { STREAMS, type Stream } from '../core/model/fact.ts'
 import type { PulledPage } from '../connectors/_kit/define.ts'
+import { takeExchanges } from '../connectors/_kit/exchanges.ts'
 import { recordAttempt } from '../db/attempts.ts'
 import { insertInbox, sealRow } from '../db/inbox.ts'
 import { inTransaction } from '../db/transaction.ts'
@@ -109,6 +110,7 @@ async function writeAttempt(
   call: { at: Date; started: number; outcome: string; error?: HubError },
 ): Promise<void> {
   await recordAttempt(hub.db, {
+    ...takeExchanges(),
     connection_id: connection.id,
     subject: `pull:${stream}`,
     operation: `pull ${stream}`,

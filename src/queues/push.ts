@@ -1,6 +1,7 @@
 import { asHubError, HubError } from '../core/errors.ts'
 import { claimDue, recordResults, releaseClaims, type ClaimedLine } from '../core/availability/push.ts'
 import type { AvailabilityLine, AvailabilityResult } from '../core/model/effects.ts'
+import { takeExchanges } from '../connectors/_kit/exchanges.ts'
 import { recordAttempt } from '../db/attempts.ts'
 import { inTransaction } from '../db/transaction.ts'
 import type { Connection, Hub } from '../hub.ts'
@@ -62,6 +63,7 @@ async function pushBatch(
   const started = performance.now()
   const log = (outcome: string, error?: HubError): Promise<void> =>
     recordAttempt(hub.db, {
+      ...takeExchanges(),
       connection_id: connection.id,
       subject: `availability:${key}`,
       operation: 'push availability',

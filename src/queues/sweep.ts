@@ -17,6 +17,7 @@ const WAITING_MAX = 200
 const SCHEDULES_EVERY_MS = 30_000
 const MATCH_EVERY_MS = 60_000
 const EXPIRE_EVERY_MS = 15_000
+const WAKE_MISSED_EVERY_MS = 30_000
 
 /** What the sweeper remembers between its rounds: nothing that may not be forgotten. */
 export interface SweepMemory {
@@ -208,6 +209,7 @@ async function upsertSchedules(hub: Hub): Promise<void> {
 const HUB_SCHEDULES: readonly Schedule[] = [
   { queue: 'settlement', name: 'match', key: 'settlement-match', every_ms: MATCH_EVERY_MS, data: {} },
   { queue: 'maintenance', name: 'expire', key: 'maintenance-expire', every_ms: EXPIRE_EVERY_MS, data: {} },
+  { queue: 'maintenance', name: 'wake_missed', key: 'maintenance-wake-missed', every_ms: WAKE_MISSED_EVERY_MS, data: {} },
 ]
 
 /** Pure: the repeating jobs that one connection asks for. */
@@ -216,7 +218,7 @@ export function schedulesOf({ id, connector, config }: Pick<Connection, 'id' | '
     orders: config.pull.orders_every_seconds,
     listings: config.pull.listings_every_seconds,
     settlements: config.pull.settlements_every_seconds,
-    payments: config.pull.settlements_every_seconds,
+    payments: config.pull.payments_every_seconds,
   }
   const pulls = (['orders', 'payments', 'listings', 'settlements'] as const)
     .filter((stream) => connector.pull?.[stream] !== undefined)

@@ -13,7 +13,7 @@ const ANSWERABLE = new Set(['OPEN', 'SCHEDULED', 'IN_PROGRESS', 'ON_HOLD'])
 
 /**
  * Applies the 3PL's answer to work that was sent. Accepted work is in progress. Work that is refused, or was called back in time, gives
- * its units back, and the order is planned anew. A cancellation that nobody asked for is a refusal. An answer to work that is over
+ * its units back, and the order is planned anew, never again with a place that has refused it. A cancellation that nobody asked for is a refusal. An answer to work that is over
  * changes nothing.
  */
 export async function applyAcknowledgement(tx: Tx, ctx: CoreContext, inbound: InboundFact): Promise<FactOutcome> {
@@ -51,26 +51,8 @@ async function giveBack(
   await setState(tx, work.id, 'CANCELLED', ctx.now)
   await note(tx, ctx, inbound, { work, kind: `fulfillment_order.${verdict}`, reason: answer.reason })
   await releaseFulfillmentOrder(tx, ctx, work.id, inbound.source)
-  await replanOrder(tx, verdict === 'rejected' ? await elsewhere(tx, ctx, work) : ctx, work.order_id, inbound.source)
+  await replanOrder(tx, ctx, work.order_id, inbound.source)
   return { kind: 'applied', summary: `${work.number} ${verdict}` }
-}
-
-/**
- * The choices of the order's connection without the places that have refused its work, so that refused work is not sent to the same
- * place again at once, to be refused again. What no other place has becomes a shortfall.
- */
-async function elsewhere(tx: Tx, ctx: CoreContext, work: FulfillmentOrderRow): Promise<CoreContext> {
-  const policy = ctx.policies.get(work.order_connection_id)
-  if (policy === undefined) return ctx
-  const rows = await tx.query<{ location_id: string }>(
-    `select distinct f.location_id from fulfillment_orders f
-     join order_facts t on t.order_id = f.order_id and t.kind = 'fulfillment_order.rejected' and t.data ->> 'number' = f.number
-     where f.order_id = $1`,
-    [work.order_id],
-  )
-  const refused = new Set(rows.map((row) => row.location_id))
-  const serves_from = policy.serves_from.filter((location_id) => !refused.has(location_id))
-  return { ...ctx, policies: new Map([...ctx.policies, [work.order_connection_id, { ...policy, serves_from }]]) }
 }
 
 async function setState(tx: Tx, id: string, state: string, now: Date): Promise<void> {

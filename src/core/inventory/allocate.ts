@@ -1,5 +1,6 @@
 import type { Tx } from '../../db/pool.ts'
 import type { CoreContext } from '../context.ts'
+import { loadRefusals, placesFor, type Refusals } from '../fulfillment/refusals.ts'
 import { loadWork } from '../fulfillment/work.ts'
 import { refreshAxes } from '../orders/axes.ts'
 import type { PaymentState } from '../orders/rules.ts'
@@ -64,12 +65,13 @@ async function allocatePage(
   // Read twice: first to know which stock rows to look at, then again once nobody else can change what is decided on. The rows that
   // units came to are locked by the caller; of others only those that are free, because waiting out of order could deadlock.
   const seen = await loadShortfalls(tx, order_ids)
-  const stock = await tryLockStock(tx, demandKeys(demandsOf(ctx, seen)))
+  const refused = await loadRefusals(tx, order_ids)
+  const stock = await tryLockStock(tx, demandKeys(demandsOf(ctx, seen, refused)))
   if (isExhausted(stock, item_ids)) return true
   const locked = await lockFreeOrders(tx, order_ids)
   const shortfalls = (await loadShortfalls(tx, [...locked.keys()])).filter((row) => locked.has(row.order_id))
   const available = new Map([...stock].map(([key, row]) => [key, row.available]))
-  const allocations = decideReservations(available, demandsOf(ctx, shortfalls))
+  const allocations = decideReservations(available, demandsOf(ctx, shortfalls, refused))
   const served = new Set(
     allocations.filter((allocation) => allocation.location_id !== null).map((allocation) => allocation.order_id),
   )
@@ -116,23 +118,33 @@ async function lockFreeOrders(tx: Tx, order_ids: readonly string[]): Promise<Map
   return new Map(rows.map((row) => [row.id, row]))
 }
 
-/** The older the wish, the earlier its turn: the row's id takes the place of the order's date. */
-function demandsOf(ctx: CoreContext, rows: readonly Waiting[]): OrderDemand[] {
+/**
+ * The older the wish, the earlier its turn: the row's id takes the place of the order's date. A place that has refused the order's work
+ * is not asked again.
+ */
+function demandsOf(ctx: CoreContext, rows: readonly Waiting[], refused: Refusals): OrderDemand[] {
   return [...Map.groupBy(rows, (row) => row.order_id)].flatMap(([order_id, own]): OrderDemand[] => {
     const first = own[0]
     const policy = first === undefined ? undefined : ctx.policies.get(first.connection_id)
     if (first === undefined || policy === undefined) return []
-    const { serves_from, shortfall } = policy
+    const { shortfall } = policy
+    const serves_from = placesFor(refused, order_id, policy.serves_from)
     const placed_at_ms = Math.min(...own.map((row) => row.id))
     return [{ order_id, priority: first.priority, placed_at_ms, serves_from, shortfall, lines: linesOf(own) }]
   })
 }
 
-/** Components of a line that miss the same number of whole units are a kit again; any other row stands for itself. */
+/**
+ * Components of a line that miss the same number of whole units are a kit again; any other stands for itself. Rows of one item are
+ * summed first: named twice in a kit, an item would be promised twice.
+ */
 function linesOf(rows: readonly Waiting[]): LineDemand[] {
   const lines = new Map<string, LineDemand & { components: { item_id: number; per_unit: number }[] }>()
-  for (const { line_id, item_id, per_unit, quantity } of rows) {
-    const units = Math.floor(quantity / per_unit)
+  for (const own of Map.groupBy(rows, (row) => `${row.line_id}@${row.item_id}`).values()) {
+    const [first] = own
+    if (first === undefined) continue
+    const { line_id, item_id, per_unit } = first
+    const units = Math.floor(own.reduce((sum, row) => sum + row.quantity, 0) / per_unit)
     if (units === 0) continue
     const key = `${line_id}x${units}`
     const line = lines.get(key) ?? { line_id, units, components: [] }

@@ -70,6 +70,21 @@ export async function tryLockStock(tx: Tx, keys: readonly StockKey[]): Promise<M
   return new Map(rows.map((row) => [stockKey(row.item_id, row.location_id), row]))
 }
 
+/** What these rows say now, without locking them: good enough to foresee what a decision under the lock will need. */
+export async function peekStock(tx: Tx, keys: readonly StockKey[]): Promise<Map<string, StockRow>> {
+  const rows =
+    keys.length === 0
+      ? []
+      : await tx.query<StockRow>(
+          `select distinct s.item_id, s.location_id, s.available, s.reserved, s.committed, s.damaged, s.quality_control, s.safety_stock,
+             s.incoming, s.counted_as_of
+           from unnest($1::bigint[], $2::text[]) as k(item_id, location_id)
+           join stock s on s.item_id = k.item_id and s.location_id = k.location_id`,
+          columns(keys),
+        )
+  return new Map(rows.map((row) => [stockKey(row.item_id, row.location_id), row]))
+}
+
 async function selectForUpdate(tx: Tx, keys: readonly StockKey[], wait: '' | 'skip locked' = ''): Promise<StockRow[]> {
   return tx.query<StockRow>(
     `select s.item_id, s.location_id, s.available, s.reserved, s.committed, s.damaged, s.quality_control, s.safety_stock, s.incoming,

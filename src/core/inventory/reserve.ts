@@ -1,6 +1,7 @@
 import type { Tx } from '../../db/pool.ts'
 import type { ConnectionPolicy, CoreContext } from '../context.ts'
 import { HubError } from '../errors.ts'
+import { loadRefusals, placesFor, type Refusals } from '../fulfillment/refusals.ts'
 import { loadWork, type Work } from '../fulfillment/work.ts'
 import { isUnpaid, stockUnits, type Lifecycle, type PaymentState } from '../orders/rules.ts'
 import type { TimelineFact } from '../orders/timeline.ts'
@@ -96,7 +97,9 @@ export async function settleStock(
     return { order, change }
   })
   const confirmed = live.filter((row) => row.state === 'held' && orders.get(row.order_id)?.promise === 'committed')
-  const demands = changes.flatMap(({ order, change }) => demand(ctx, order, change))
+  const served = changes.flatMap(({ order, change }) => (order.fresh || change.needs.length === 0 ? [] : order.id))
+  const refused = await loadRefusals(tx, served)
+  const demands = changes.flatMap(({ order, change }) => demand(ctx, order, change, refused))
   const releases = changes.flatMap(({ change }) => change.releases)
   const shortfalls = live.filter((row) => row.state === 'shortfall')
   const keys = [...demandKeys(demands), ...rowKeys([...releases.map(({ reservation }) => reservation), ...confirmed])]
@@ -144,9 +147,12 @@ function target(order: OrderForStock, line: LineForStock, components: StockWork[
   return { line_id: line.id, units: stockUnits(order, line), components: own ?? [] }
 }
 
-function demand(ctx: CoreContext, order: OrderForStock, change: DemandChange): OrderDemand[] {
+/** A place that has refused the order's work is not asked again; what no other place has is a shortfall. */
+function demand(ctx: CoreContext, order: OrderForStock, change: DemandChange, refused: Refusals): OrderDemand[] {
   if (change.needs.length === 0) return []
-  const { serves_from, shortfall } = policyOf(ctx, order.connection_id)
+  const policy = policyOf(ctx, order.connection_id)
+  const { shortfall } = policy
+  const serves_from = placesFor(refused, order.id, policy.serves_from)
   const placed_at_ms = order.placed_at.getTime()
   return [{ order_id: order.id, priority: PRIORITY, placed_at_ms, serves_from, shortfall, lines: change.needs }]
 }

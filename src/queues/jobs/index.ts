@@ -3,9 +3,9 @@ import { availability } from './availability.ts'
 import { effects } from './effects.ts'
 import { files } from './files.ts'
 import { drain } from './intake.ts'
-import { expire, sweep } from './maintenance.ts'
+import { expire, sweep, wakeMissedRows } from './maintenance.ts'
 import { pull } from './pull.ts'
 import { matchSettlements } from './settlement.ts'
 
 /** The register: every job that a worker can run. */
-export const jobs: readonly Job[] = [drain, pull, files, availability, ...effects, matchSettlements, expire, sweep]
+export const jobs: readonly Job[] = [drain, pull, files, availability, ...effects, matchSettlements, expire, wakeMissedRows, sweep]

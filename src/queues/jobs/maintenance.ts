@@ -1,10 +1,11 @@
 import Type from 'typebox'
+import { wakeMissed } from '../../core/inventory/wakeMissed.ts'
 import { expireHolds } from '../../core/orders/expireHolds.ts'
 import { inTransaction } from '../../db/transaction.ts'
 import { coreContext } from '../context.ts'
 import { defineJob } from '../define.ts'
 import { newSweep, sweepOnce } from '../sweep.ts'
-import { wakePushes } from '../wake.ts'
+import { wakeAll, wakeDrain, wakePushes } from '../wake.ts'
 
 /** What the in-process sweeper does every second, as a job that a person can start and watch. */
 export const sweep = defineJob({
@@ -14,6 +15,20 @@ export const sweep = defineJob({
   timeout_ms: 60_000,
   concurrency: 1,
   run: async (hub) => (await sweepOnce(hub, newSweep())).sentence,
+})
+
+/** Rows that parked in the very moment in which their cause was fixed. */
+export const wakeMissedRows = defineJob({
+  name: 'wake_missed',
+  queue: 'maintenance',
+  data: Type.Object({}),
+  timeout_ms: 60_000,
+  concurrency: 1,
+  run: async (hub) => {
+    const woken = await inTransaction(hub.db, (tx) => wakeMissed(tx, hub.clock.now()))
+    if (woken > 0) await wakeAll(hub, [...hub.connections.keys()].map(wakeDrain))
+    return `${woken} parked row(s) found their cause fixed`
+  },
 })
 
 const EXPIRE_ORDERS_MAX = 200

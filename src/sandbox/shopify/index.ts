@@ -101,7 +101,10 @@ export async function startShopifySimulator(options: ShopifySimulatorOptions): P
   const server = createServer((request, response) => {
     void serve(request, response, { context, bucket, token: secrets.access_token, faults: () => faults, random })
   })
-  await new Promise<void>((resolve) => server.listen(options.port, '127.0.0.1', resolve))
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(options.port, '127.0.0.1', resolve)
+  })
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 
   return {

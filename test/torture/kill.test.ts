@@ -1,0 +1,137 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { pino } from 'pino'
+import { expect, test } from 'vitest'
+import { judgeWorld } from '../../src/cli/judgeWorld.ts'
+import { loadConfig } from '../../src/config.ts'
+import { connectors } from '../../src/connectors/index.ts'
+import { openDb } from '../../src/db/pool.ts'
+import { startHub } from '../../src/main.ts'
+import { openDatabase } from '../../src/main/database.ts'
+import { ORDINARY_FAULTS, startSandbox } from '../../src/main/sandbox.ts'
+import { seededRandom } from '../../src/sandbox/prng.ts'
+import { freePorts, makeDataFolder, runCommand, SANDBOX_CONFIG, startProgram, type Variables } from '../kit/program.ts'
+
+/** CROSSDOCK_KILLS=200 for a long run, SEED=… to have the same moments again (what happens in them is up to the machine). */
+const KILLS = Number(process.env['CROSSDOCK_KILLS'] ?? 20)
+const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
+const DURING_START_SHARE = 0.15
+const DATABASE_TOO_SHARE = 0.25
+const START_MS_MAX = 1_200
+const TRADE_MS = { min: 200, max: 2_200 } as const
+const ORDERS_PER_SECOND = 15
+const ROUND_MS_MAX = 90_000
+const silent = pino({ level: 'silent' })
+
+test(`${KILLS} kills of the whole program lose, double and oversell nothing (SEED=${SEED})`, { timeout: 180_000 + KILLS * ROUND_MS_MAX }, async () => {
+  console.log(`SEED=${SEED} CROSSDOCK_KILLS=${KILLS}`)
+  const random = seededRandom(SEED)
+  const folder = await makeDataFolder()
+  const ports = await freePorts()
+  const variables = (more: Variables = {}): Variables => ({
+    CROSSDOCK_DATA_DIR: folder.path,
+    PORT: String(ports),
+    SANDBOX_PORT_BASE: String(ports),
+    SANDBOX_ORDERS_PER_SECOND: String(ORDERS_PER_SECOND),
+    SANDBOX_PAYOUT_EVERY_SECONDS: '1',
+    LOG_LEVEL: 'error',
+    ...more,
+  })
+  let databaseKills = 0
+  try {
+    for (let kill = 0; kill < KILLS; kill += 1) {
+      const program = startProgram(variables())
+      if (kill > 0 && random() < DURING_START_SHARE) await sleep(random() * START_MS_MAX)
+      else {
+        await program.ready
+        await sleep(TRADE_MS.min + random() * (TRADE_MS.max - TRADE_MS.min))
+        expect(program.ended(), `the program ended by itself:\n${program.said()}`).toBe(false)
+      }
+      const order = random() < DATABASE_TOO_SHARE ? (random() < 0.5 ? 'database first' : 'database last') : 'program only'
+      if (order === 'database first') databaseKills += killDatabase(folder.path)
+      await program.killGroup()
+      if (order === 'database last') databaseKills += killDatabase(folder.path)
+      if (kill === Math.floor(KILLS / 2)) await startAndStop(variables())
+    }
+    const judged = await comeToRest(variables({ SANDBOX_ORDERS_PER_SECOND: '0' }))
+    console.log(`after ${KILLS} kills (${databaseKills} of the database, too): ${JSON.stringify(judged)}`)
+    expect(judged.orders_sent).toBeGreaterThan(KILLS * 5)
+  } finally {
+    killDatabase(folder.path)
+    if (process.env['KEEP'] === undefined) folder.remove()
+    else console.log(`KEPT ${folder.path}`)
+  }
+})
+
+/** Between the kills it must also be able to end in order. */
+async function startAndStop(variables: Variables): Promise<void> {
+  const program = startProgram(variables)
+  await program.ready
+  await sleep(500)
+  const code = await program.stop()
+  expect(code, program.said()).toBe(0)
+}
+
+/** Every vendor and the hub in this process, nobody buying: what the kills left is worked off, then the vendors' journals judge. */
+async function comeToRest(variables: Variables) {
+  const configured = loadConfig(SANDBOX_CONFIG, { connectors, variables })
+  const database = await openDatabase(configured, silent)
+  await endLeasesOfTheDead(database.url)
+  const sandbox = await startSandbox(configured, { keep: true, faults: ORDINARY_FAULTS, now: () => new Date() })
+  const running = await startHub({ config: sandbox.config, log: pino({ level: 'error' }, pino.destination(2)), role: 'all', database })
+  try {
+    sandbox.world.connectTo(running.url ?? '')
+    const judged = await judgeWorld(sandbox.world, running, { moves: [], trade_seconds: 1 })
+    if (!judged.ok && process.env['KEEP'] !== undefined) {
+      const { writeFileSync } = await import('node:fs')
+      const { readPromises } = await import('../../src/core/orders/promises.ts')
+      writeFileSync('/tmp/kt/evidence.json', JSON.stringify({ shops: sandbox.world.shops.map((s) => ({ id: s.storefront.connection_id, ledger: s.storefront.ledger(), offers: s.offers })), warehouse: sandbox.world.warehouse.ledger(), promises: await readPromises(running.hub.db, ['shopify-eu', 'woo-shop']),
+        inbox: await running.hub.db.query("select id, connection_id, source, topic, state, outcome, cause_code, cause_detail, wake_key, received_at from inbox order by id"), outbox: await running.hub.db.query('select * from outbox order by id'), orders: await running.hub.db.query('select * from orders'), fos: await running.hub.db.query('select * from fulfillment_orders'), reservations: await running.hub.db.query('select r.*, i.sku from reservations r join items i on i.id=r.item_id'), facts: await running.hub.db.query('select * from order_facts order by id'), avail: await running.hub.db.query('select a.*, l.channel_sku from availability a join listings l on l.id=a.listing_id'), files: await running.hub.db.query('select id, name, state, error_code, error_detail from inbound_files'), dead: await running.hub.db.query('select * from dead_letters'), conns: await running.hub.db.query('select * from connections'), stock: await running.hub.db.query('select s.*, i.sku from stock s join items i on i.id=s.item_id') , stocks: sandbox.world.stock}, null, 1))
+    }
+    expect(judged).toMatchObject({
+      orders_accepted: judged.orders_sent,
+      orders_lost: 0,
+      orders_doubled: 0,
+      units_oversold: 0,
+      units_undersold: 0,
+      availability_wrong: 0,
+      shipments_lost: 0,
+      payouts: { unmatched: 0, difference_minor: 0 },
+      verified: true,
+      ok: true,
+    })
+    const left = await running.hub.db.query(`
+      select 'parked' as what, id::text, cause_code as why from inbox where state = 'parked'
+      union all select 'dead letter', id::text, code from dead_letters where state = 'open'
+      union all select 'connection', id, state from connections where state <> 'active'`)
+    expect(left).toEqual([])
+    const verified = await runCommand(['verify', '--json'], variables)
+    expect(verified.code, verified.stderr).toBe(0)
+    expect(JSON.parse(verified.stdout)).toMatchObject({ ok: true })
+    return judged
+  } finally {
+    await sandbox.world.stop()
+    await running.close()
+  }
+}
+
+/** Nobody who could hold a lease is alive; waiting for them to run out would only take longer. */
+async function endLeasesOfTheDead(url: string): Promise<void> {
+  const db = openDb({ url, pool_max: 2, application_name: 'test' })
+  await db.query(`update outbox set lease_until = now() - interval '1 second' where state in ('queued', 'sending')`)
+  await db.query(`update availability set claimed_until = now() - interval '1 second' where claimed_until > now()`)
+  await db.close()
+}
+
+/** SIGKILL to the postmaster of the built-in database. Returns how many were killed. */
+function killDatabase(dataFolder: string): number {
+  try {
+    const pid = Number(readFileSync(join(dataFolder, 'postgres', 'postmaster.pid'), 'utf8').split('\n', 1)[0])
+    if (!/postgres/.test(readFileSync(`/proc/${pid}/comm`, 'utf8'))) return 0
+    process.kill(pid, 'SIGKILL')
+    return 1
+  } catch {
+    return 0
+  }
+}
