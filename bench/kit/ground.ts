@@ -16,6 +16,7 @@ import { COMPANY, inventoryItemOf, LOCATION, OUTLET, SHOP, SKUS, skuOf, STOCK_OF
 
 const TEMPLATE = 'bench_template'
 const CONTROL_MS = 250
+const DROP_ATTEMPTS_MAX = 100
 
 /** What differs from one place to the next. */
 export interface PlaceOptions {
@@ -57,7 +58,7 @@ export async function openGround(options: { redis_url: string; dir: string | und
     await admin.query(`create database ${name} template ${template}`)
     const url = new URL(server.url)
     url.pathname = `/${name}`
-    return { url: url.href, drop: async () => void (await admin.query(`drop database ${name} with (force)`)) }
+    return { url: url.href, drop: () => dropDatabase(admin, name) }
   }
   const hubOptions = async (place: PlaceOptions): Promise<HubOptions> => {
     const { url, drop } = await database()
@@ -94,6 +95,16 @@ async function assertDurable(admin: Session): Promise<void> {
     const [row] = await admin.query<Record<string, string>>(`show ${setting}`)
     if (row?.[setting] !== 'on') throw new Error(`the bench's PostgreSQL has ${setting} ${row?.[setting] ?? 'unknown'}`)
   }
+}
+
+/** A pool that was closed a moment ago takes another one to be gone; a connection that is cut would tell of it in alarm. */
+async function dropDatabase(admin: Session, name: string): Promise<void> {
+  for (let attempt = 0; attempt < DROP_ATTEMPTS_MAX; attempt += 1) {
+    const users = await admin.query('select 1 from pg_stat_activity where datname = $1', [name])
+    if (users.length === 0) break
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  await admin.query(`drop database ${name} with (force)`)
 }
 
 async function countCommits(admin: Session): Promise<number> {

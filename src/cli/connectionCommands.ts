@@ -1,46 +1,79 @@
 import type { Command } from 'commander'
-import { HubError, asHubError } from '../core/errors.ts'
+import { HubError } from '../core/errors.ts'
 import { listConnections } from '../db/readConnections.ts'
+import type { Hub } from '../hub.ts'
 import { systemParts } from '../main/parts.ts'
+import { cursorOption, limitOption } from './arguments.ts'
 import { withDb, withHub, type CommonOptions } from './options.ts'
-import { EXIT, print, table } from './output.ts'
+import { errorDocument, EXIT, print, printable, table, type ErrorDocument } from './output.ts'
+
+interface ListOptions extends CommonOptions {
+  limit: number
+  cursor?: string
+}
 
 export function addConnectionCommands(program: Command): void {
   const connections = program.command('connections').description('the configured accounts of vendors')
   connections
     .command('list')
     .description('state, backlog and last activity of each')
-    .option('--json', 'one JSON document')
-    .action(async (_options: CommonOptions, command: Command) => {
-      const options = command.optsWithGlobals<CommonOptions>()
-      const page = await withDb(options, (db) => listConnections(db, { limit: 200 }, systemParts().clock.now()))
-      print(options, page, () =>
-        table(
-          ['connection', 'connector', 'state', 'waiting', 'parked', 'received', 'pulled', 'pushed'],
-          page.rows.map((row) => [row.id, row.connector, row.state, row.lag.inbox_pending, row.lag.inbox_parked, row.last_received_at, row.last_pulled_at, row.last_pushed_at]),
-        ),
-      )
+    .addOption(limitOption(200))
+    .addOption(cursorOption())
+    .action(async (_options: object, command: Command) => {
+      const options = command.optsWithGlobals<ListOptions>()
+      await list(options)
     })
   connections
     .command('test')
-    .description('makes one cheap call and shows what came back')
+    .description('makes one cheap call and shows what came back; exit code 1 when the vendor refuses')
     .argument('<id>', 'the connection')
-    .option('--json', 'one JSON document')
-    .action(async (id: string, _options: CommonOptions, command: Command) => {
+    .action(async (id: string, _options: object, command: Command) => {
       const options = command.optsWithGlobals<CommonOptions>()
-      const result = await withHub(options, async ({ hub }) => {
-        const connection = hub.connections.get(id)
-        if (connection === undefined) throw new HubError('not_found', `there is no connection "${id}"`, { hint: `configured: ${[...hub.connections.keys()].join(', ')}` })
-        if (connection.connector.test === undefined) throw new HubError('unsupported', `${connection.connector.label} cannot be tested by a call`)
-        return connection.connector.test(connection.port).then(
-          (shown) => ({ ok: true as const, connection: id, shown }),
-          (thrown: unknown) => {
-            const { code, message } = asHubError(thrown)
-            return { ok: false as const, connection: id, error: { code, message } }
-          },
-        )
-      })
-      print(options, result, () => (result.ok ? `${id}: ${result.shown}` : `${id}: ${result.error.code}: ${result.error.message}`))
+      const result = await withHub(options, ({ hub }) => test(hub, id))
+      print(options, result, () => (result.ok ? `${id}: ${printable(result.shown)}` : refusalText(id, result)))
       if (!result.ok) process.exitCode = EXIT.failed
     })
 }
+
+async function list(options: ListOptions): Promise<void> {
+  const { limit, cursor } = options
+  const page = await withDb(options, (db) => listConnections(db, { limit, cursor }, systemParts().clock.now()))
+  const headings = ['connection', 'connector', 'state', 'waiting', 'parked', 'dead', 'received', 'pulled', 'pushed']
+  print(options, page, () =>
+    table(
+      headings,
+      page.rows.map((row) => [
+        row.id,
+        row.connector,
+        row.state,
+        row.lag.inbox_pending + row.lag.outbox_waiting,
+        row.lag.inbox_parked,
+        row.lag.dead_letters_open,
+        row.last_received_at,
+        row.last_pulled_at,
+        row.last_pushed_at,
+      ]),
+    ),
+  )
+}
+
+type TestResult = { ok: true; connection: string; shown: string } | (ErrorDocument & { connection: string })
+
+/** The vendor's refusal is the answer that was asked for; a connection that does not exist is the caller's mistake. */
+async function test(hub: Hub, id: string): Promise<TestResult> {
+  const connection = hub.connections.get(id)
+  if (connection === undefined) {
+    const hint = `configured: ${[...hub.connections.keys()].join(', ') || 'none'}`
+    throw new HubError('not_found', `there is no connection "${id}"`, { hint })
+  }
+  const { connector, port } = connection
+  if (connector.test === undefined) throw new HubError('unsupported', `${connector.label} cannot be tested by a call`)
+  try {
+    return { ok: true, connection: id, shown: await connector.test(port) }
+  } catch (thrown) {
+    return { ...errorDocument(thrown), connection: id }
+  }
+}
+
+const refusalText = (id: string, { error }: ErrorDocument): string =>
+  `${id}: ${error.code}: ${printable(error.message)}${error.hint === undefined ? '' : `\n  ${error.hint}`}`

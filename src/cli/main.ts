@@ -7,19 +7,24 @@ import { addEventCommands } from './eventCommands.ts'
 import { addFileCommands } from './fileCommands.ts'
 import { addOperationCommands } from './operationCommands.ts'
 import { addOrderCommands } from './orderCommands.ts'
-import { EXIT, printError } from './output.ts'
+import { EXIT, printError, printUsage, type ReadOptions } from './output.ts'
 import { addPreviewCommand } from './previewCommand.ts'
 import { addStartCommand } from './startCommand.ts'
 import { addStockCommands } from './stockCommands.ts'
-import { addUserCommands } from './userCommands.ts'
 
-/** The whole command tree; `docs/cli.md` is generated from it. */
-export function buildProgram(): Command {
+/**
+ * The whole command tree; `docs/cli.md` is generated from it. `--config` and `--json` may stand before or after the command. With
+ * `json` the parser's own complaints are kept off stderr, because they are answered as a document on stdout.
+ */
+export function buildProgram(options: ReadOptions = {}): Command {
   const program = new Command('crossdock')
     .description('Orders in, every unit promised once, availability out, payouts matched to the cent.')
     .version('0.1.0')
     .option('-c, --config <file>', 'configuration file (default: CROSSDOCK_CONFIG, else config/crossdock.yaml)')
+    .option('--json', 'one JSON document on stdout, also for errors')
     .showHelpAfterError('(crossdock --help lists the commands)')
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput(options.json === true ? { writeErr: () => undefined } : {})
     .exitOverride()
   addStartCommand(program)
   addDemoCommand(program)
@@ -31,21 +36,19 @@ export function buildProgram(): Command {
   addFileCommands(program)
   addConnectionCommands(program)
   addOperationCommands(program)
-  addUserCommands(program)
   addConfigCommands(program)
   return program
 }
 
 /** Runs one command line and returns its exit code: 0 ok, 1 failed check or fault, 2 bad input. */
 export async function runCli(argv: readonly string[]): Promise<number> {
-  const program = buildProgram()
+  // Asked before the parse, because the parse itself may be what fails. What stands behind `--` is no option.
+  const options = { json: argv.slice(0, argv.includes('--') ? argv.indexOf('--') : undefined).includes('--json') }
   try {
-    await program.parseAsync(argv, { from: 'user' })
+    await buildProgram(options).parseAsync(argv, { from: 'user' })
     return Number(process.exitCode ?? EXIT.ok)
   } catch (thrown) {
-    // Help and version end the parse by throwing; everything else that commander throws is a wrong command line.
-    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.ok : EXIT.bad_input
-    return printError({ json: argv.includes('--json') }, thrown)
+    return thrown instanceof CommanderError ? printUsage(options, thrown) : printError(options, thrown)
   }
 }
 

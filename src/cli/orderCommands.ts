@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { decimalFromMinor } from '../core/model/money.ts'
-import { listOrders, showOrder, type OrderShown } from '../core/orders/read.ts'
+import { listOrders, type OrderShown } from '../core/orders/read.ts'
+import { isParked, showOrderOrParked, type ParkedOrder } from '../core/orders/readParked.ts'
 import { withDb, type CommonOptions } from './options.ts'
 import { print, table } from './output.ts'
 
@@ -29,13 +30,13 @@ export function addOrderCommands(program: Command): void {
     })
   orders
     .command('show')
-    .description('one order with its lines, reservations, shipments and timeline')
+    .description('one order with its lines, reservations, shipments and timeline; one that is parked with what it waits for')
     .argument('<number|id>', "the shop's number, the channel's id, or the hub's id")
     .option('--json', 'one JSON document')
     .action(async (key: string, _options: CommonOptions, command: Command) => {
       const options = command.optsWithGlobals<CommonOptions>()
-      const order = await withDb(options, (db) => showOrder(db, key))
-      print(options, order, () => orderText(order))
+      const order = await withDb(options, (db) => showOrderOrParked(db, key))
+      print(options, order, () => (isParked(order) ? parkedText(order) : orderText(order)))
     })
 }
 
@@ -56,5 +57,18 @@ function orderText(order: OrderShown): string {
     ),
     '',
     table(['at', 'what', 'from'], order.timeline.map((fact) => [fact.at, fact.kind, fact.source])),
+  ].join('\n')
+}
+
+function parkedText(order: ParkedOrder): string {
+  return [
+    `${order.number ?? order.external_id}  ${order.connection_id}  parked: ${order.cause_code ?? 'waits for its turn'}`,
+    ...(order.cause_detail === null ? [] : [`${order.cause_detail}${order.cause_path === null ? '' : ` (at ${order.cause_path})`}`]),
+    order.wake_key === null ? 'waits for a person: replay it once the cause is gone' : `goes on by itself once ${order.wake_key} is there`,
+    '',
+    table(
+      ['message', 'topic', 'from', 'state', 'cause', 'received'],
+      order.messages.map((row) => [row.inbox_id, row.topic, row.source, row.state, row.cause_code, row.received_at]),
+    ),
   ].join('\n')
 }

@@ -38,6 +38,13 @@ export interface RowEnd {
   error: HubError | undefined
   warnings: readonly string[]
   next_attempt_at: Date
+  /** The order that a message at fault speaks of. */
+  order: OrderName | undefined
+}
+
+interface OrderName {
+  external_id: string
+  number: string | null
 }
 
 export interface BatchEnd {
@@ -145,9 +152,10 @@ export function plainSettings(connection: Connection): Readonly<Record<string, u
   )
 }
 
-function endOf(hub: Hub, { row, warnings, error }: MappedRow, outcomes: readonly FactOutcome[], now: Date): RowEnd {
+function endOf(hub: Hub, mapped: MappedRow, outcomes: readonly FactOutcome[], now: Date): RowEnd {
+  const { row, warnings, error } = mapped
   const parked = error ?? outcomes.find((outcome) => outcome.kind === 'parked')?.error
-  if (parked !== undefined) return faultEnd(hub, row, parked, { warnings, now })
+  if (parked !== undefined) return faultEnd(hub, mapped, parked, now)
   const summaries = outcomes.flatMap((outcome) => (outcome.kind === 'applied' ? [outcome.summary] : []))
   const reasons = outcomes.flatMap((outcome) => (outcome.kind === 'ignored' ? [outcome.reason] : []))
   const state = summaries.length > 0 ? 'done' : 'ignored'
@@ -157,15 +165,11 @@ function endOf(hub: Hub, { row, warnings, error }: MappedRow, outcomes: readonly
       : reasons.length > 0
         ? `ignored: ${reasons.join(', ')}`
         : 'ignored: says nothing we keep'
-  return { row, state, outcome: sentence.slice(0, OUTCOME_CHARS_MAX), error: undefined, warnings, next_attempt_at: now }
+  const outcome = sentence.slice(0, OUTCOME_CHARS_MAX)
+  return { row, state, outcome, error: undefined, warnings, next_attempt_at: now, order: undefined }
 }
 
-function faultEnd(
-  hub: Hub,
-  row: InboxRow,
-  error: HubError,
-  { warnings, now }: { warnings: readonly string[]; now: Date },
-): RowEnd {
+function faultEnd(hub: Hub, { row, facts, warnings }: MappedRow, error: HubError, now: Date): RowEnd {
   const again = error.next === 'retry' && row.attempts + 1 < TRIES_MAX
   const wait = again
     ? fullJitterMs(hub.random.next(), row.attempts + 1, { base_ms: RETRY_BASE_MS, max_ms: RETRY_MAX_MS })
@@ -177,7 +181,14 @@ function faultEnd(
     error,
     warnings,
     next_attempt_at: new Date(now.getTime() + wait),
+    order: facts.flatMap(orderName)[0],
   }
+}
+
+/** A person asks for an order by its number also while its message waits for something. */
+function orderName({ kind, document }: InboundFact['fact']): OrderName[] {
+  if (kind === 'order') return [{ external_id: document.external_id, number: document.number }]
+  return kind === 'cancellation' ? [{ external_id: document.external_id, number: null }] : []
 }
 
 /** One update for the whole batch, and a dead letter for what nothing in the hub will ever wake. */
@@ -185,17 +196,18 @@ async function finishRows(tx: Tx, ends: readonly RowEnd[], now: Date): Promise<{
   await tx.query(
     `update inbox set state = e.state, outcome = e.outcome, cause_code = e.cause_code, cause_path = e.cause_path,
             cause_detail = e.cause_detail, wake_key = e.wake_key, warnings = e.warnings, next_attempt_at = e.next_attempt_at,
-            attempts = inbox.attempts + 1, deaths = 0,
+            order_external_id = coalesce(e.order_external_id, inbox.order_external_id),
+            order_number = coalesce(e.order_number, inbox.order_number), attempts = inbox.attempts + 1, deaths = 0,
             processed_at = case when e.state = 'pending' then null else $2::timestamptz end
      from jsonb_to_recordset($1::jsonb) as e (id bigint, state text, outcome text, cause_code text, cause_path text, cause_detail text,
-       wake_key text, warnings text[], next_attempt_at timestamptz)
+       wake_key text, warnings text[], next_attempt_at timestamptz, order_external_id text, order_number text)
      where inbox.id = e.id`,
     [JSON.stringify(ends.map(toRecord)), now],
   )
   return openDeadLetters(tx, ends.flatMap(deadLetterOf), now)
 }
 
-function toRecord({ row, state, outcome, error, warnings, next_attempt_at }: RowEnd): object {
+function toRecord({ row, state, outcome, error, warnings, next_attempt_at, order }: RowEnd): object {
   return {
     id: row.id,
     state,
@@ -206,6 +218,8 @@ function toRecord({ row, state, outcome, error, warnings, next_attempt_at }: Row
     wake_key: state === 'parked' ? (error?.wake_key ?? null) : null,
     warnings: warnings.length === 0 ? null : warnings.slice(0, WARNINGS_MAX),
     next_attempt_at,
+    order_external_id: order?.external_id ?? null,
+    order_number: order?.number ?? null,
   }
 }
 

@@ -1,6 +1,11 @@
 import { HubError } from '../core/errors.ts'
-import { loadFulfillmentRequests, loadShipmentNotices, markFulfillmentSent } from '../core/fulfillment/requests.ts'
-import type { EffectResult } from '../core/model/effects.ts'
+import {
+  loadFulfillmentRequests,
+  loadShipmentNotices,
+  markFulfillmentSent,
+  recordEffectNotes,
+} from '../core/fulfillment/requests.ts'
+import type { EffectNote, EffectResult } from '../core/model/effects.ts'
 import { EFFECTS, type EffectKind } from '../db/outbox.ts'
 import type { Tx } from '../db/pool.ts'
 import type { Effect } from '../connectors/_kit/define.ts'
@@ -13,6 +18,8 @@ export interface BoundEffect {
   kind: EffectKind
   /** Outbox rows whose document is still there. */
   ids: ReadonlySet<number>
+  /** Outbox rows of which the vendor cannot be told anything by themselves: another one speaks for them. */
+  silent: ReadonlySet<number>
   send: (now: Date) => Promise<EffectResult[]>
   confirm?: () => Promise<'done' | 'not_done' | 'unknown'>
 }
@@ -31,8 +38,8 @@ export async function bindEffect(
     const requests = await loadFulfillmentRequests(hub.db, coreContext(hub), rows)
     return bind(call, connector.fulfillment, requests)
   }
-  const notices = await loadShipmentNotices(hub.db, coreContext(hub), rows)
-  return bind(call, connector.shipments, notices)
+  const { notices, silent } = await loadShipmentNotices(hub.db, coreContext(hub), rows)
+  return { ...bind(call, connector.shipments, notices), silent: new Set(silent) }
 }
 
 function bind<R extends { outbox_id: number }>(
@@ -45,19 +52,28 @@ function bind<R extends { outbox_id: number }>(
     const refused = new HubError('unsupported', `${connection.id} cannot carry out ${kind}`, {
       hint: 'choose a connector that can',
     })
-    return { kind, ids, send: () => Promise.reject(refused) }
+    return { kind, ids, silent: new Set(), send: () => Promise.reject(refused) }
   }
   const { confirm } = effect
   return {
     kind,
     ids,
+    silent: new Set(),
     send: (now) => effect.send(connection.port, requests, key, now),
     ...(confirm === undefined ? {} : { confirm: () => confirm(connection.port, requests, key) }),
   }
 }
 
-/** What the core notes when work has reached a 3PL, in the transaction that ends the effects. */
-export async function markSent(tx: Tx, hub: Hub, done: readonly ClaimedEffect[]): Promise<void> {
-  const sent = done.filter((row) => row.kind === 'fulfillment.new')
-  if (sent.length > 0) await markFulfillmentSent(tx, coreContext(hub), sent)
+export interface DoneEffect {
+  row: ClaimedEffect
+  note: EffectNote | undefined
+}
+
+/** What the core notes when effects have reached a vendor, in the transaction that ends them. */
+export async function noteDone(tx: Tx, hub: Hub, done: readonly DoneEffect[]): Promise<void> {
+  const ctx = coreContext(hub)
+  const sent = done.map(({ row }) => row).filter((row) => row.kind === 'fulfillment.new')
+  if (sent.length > 0) await markFulfillmentSent(tx, ctx, sent)
+  const noted = done.flatMap(({ row, note }) => (note === undefined ? [] : [{ effect: row, note }]))
+  await recordEffectNotes(tx, ctx, noted)
 }

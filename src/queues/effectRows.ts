@@ -72,18 +72,25 @@ export function claimGroup(
 /** Puts a group back that may not leave now (its connection is paused). No attempt is used. */
 export async function unqueueGroup(db: Queryable, group: { connection_id: string; batch_key: string }): Promise<void> {
   await db.query(
-    `update outbox set state = 'pending', lease_until = null where connection_id = $1 and batch_key = $2 and state = 'queued'`,
+    // A row that an order's change holds at this moment is left to its lease: waiting for it with others in hand could deadlock.
+    `update outbox set state = 'pending', lease_until = null
+     where id in (select id from outbox where connection_id = $1 and batch_key = $2 and state = 'queued' order by id for update skip locked)`,
     [group.connection_id, group.batch_key],
   )
 }
 
-/** Only the claim that still owns the row may end it. */
-export async function finishDone(tx: Tx, row: ClaimedEffect, externalId: string | null, now: Date): Promise<EffectEnd> {
+/** Only the claim that still owns the row may end it. `result` is kept with the row and shown to operators. */
+export async function finishDone(
+  tx: Tx,
+  row: ClaimedEffect,
+  result: Readonly<Record<string, string | boolean | null>>,
+  now: Date,
+): Promise<EffectEnd> {
   const rows = await tx.query(
     `update outbox set state = 'done', done_at = $3, lease_until = null, unknown_outcome = false, error_code = null, error_detail = null,
             result = $4::jsonb
      where id = $1 and fence = $2 and state = 'sending' returning id`,
-    [row.id, row.fence, now, JSON.stringify({ external_id: externalId })],
+    [row.id, row.fence, now, JSON.stringify(result)],
   )
   return { id: row.id, end: rows.length === 0 ? 'late' : 'done' }
 }

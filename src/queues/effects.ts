@@ -1,13 +1,14 @@
 import { takeExchanges } from '../connectors/_kit/exchanges.ts'
 import { asHubError, HubError } from '../core/errors.ts'
-import type { EffectResult } from '../core/model/effects.ts'
+import { lockEffectOrders } from '../core/fulfillment/requests.ts'
+import type { EffectNote, EffectResult } from '../core/model/effects.ts'
 import { recordAttempt } from '../db/attempts.ts'
 import { EFFECTS } from '../db/outbox.ts'
 import { inTransaction } from '../db/transaction.ts'
 import type { Connection, Hub } from '../hub.ts'
 import type { JobReporter } from './define.ts'
 import { announceDeadLetters } from './deadLetters.ts'
-import { bindEffect, markSent, type BoundEffect } from './effectBodies.ts'
+import { bindEffect, noteDone, type BoundEffect, type DoneEffect } from './effectBodies.ts'
 import {
   claimGroup,
   connectionState,
@@ -54,9 +55,11 @@ export async function runEffects(hub: Hub, group: GroupRef, reporter: JobReporte
   if (bound instanceof HubError) return notLoaded(hub, connection, { group, rows, error: bound, reporter })
   const present = rows.filter((row) => bound.ids.has(row.id))
   const ends = [
-    ...(await dropMissing(
+    ...(await endUntold(
       hub,
+      connection,
       rows.filter((row) => !bound.ids.has(row.id)),
+      bound.silent,
     )),
     ...(present.length === 0 ? [] : await attemptGroup(hub, connection, present, bound)),
   ]
@@ -76,15 +79,34 @@ async function notLoaded(
   return sentenceOf(failed.group, ends, failed.reporter)
 }
 
-/** Ids whose documents are gone have nothing left to say. */
-async function dropMissing(hub: Hub, rows: readonly ClaimedEffect[]): Promise<EffectEnd[]> {
+const SILENT = {
+  external_id: null,
+  silent: 'this parcel completes no unit of any line; its tracking number leaves with the one that does',
+}
+
+/** Effects of which there is nothing to tell: ids whose documents are gone, and parcels that another one speaks for. */
+async function endUntold(
+  hub: Hub,
+  connection: Connection,
+  rows: readonly ClaimedEffect[],
+  silent: ReadonlySet<number>,
+): Promise<EffectEnd[]> {
   if (rows.length === 0) return []
+  const now = hub.clock.now()
   return inTransaction(hub.db, async (tx) => {
+    await lockEffectOrders(tx, connection.config.company, idsOf(rows))
     const ends: EffectEnd[] = []
-    for (const row of rows) ends.push(await finishCancelled(tx, row, 'taken back before it left'))
+    for (const row of rows) {
+      const end = silent.has(row.id)
+        ? await finishDone(tx, row, SILENT, now)
+        : await finishCancelled(tx, row, 'taken back before it left')
+      ends.push(end)
+    }
     return ends
   })
 }
+
+const idsOf = (rows: readonly ClaimedEffect[]): number[] => rows.map((row) => row.id)
 
 async function attemptGroup(
   hub: Hub,
@@ -174,18 +196,19 @@ async function writeDown(
   const now = hub.clock.now()
   const chance = hub.random.next()
   return inTransaction(hub.db, async (tx) => {
+    await lockEffectOrders(tx, connection.config.company, idsOf(rows))
     const ends: EffectEnd[] = []
-    const done: ClaimedEffect[] = []
+    const done: DoneEffect[] = []
     for (const row of rows) {
       const verdict = verdictOf(row, attempt)
       const end =
         verdict.kind === 'done'
-          ? await finishDone(tx, row, verdict.external_id, now)
+          ? await finishDone(tx, row, resultOf(verdict), now)
           : await finishFault(tx, row, verdict.error, { answered: verdict.answered, now, chance })
-      if (end.end === 'done') done.push(row)
+      if (end.end === 'done') done.push({ row, note: verdict.kind === 'done' ? verdict.note : undefined })
       ends.push(end)
     }
-    await markSent(tx, hub, done)
+    await noteDone(tx, hub, done)
     const verdicts = rows.map((row) => verdictOf(row, attempt))
     const pause = verdicts.find((verdict) => verdict.kind === 'fault' && verdict.error.next === 'pause')
     if (pause?.kind === 'fault') await failConnection(tx, connection.id, pause.error, now)
@@ -193,11 +216,14 @@ async function writeDown(
   })
 }
 
-type Verdict = { kind: 'done'; external_id: string | null } | { kind: 'fault'; error: HubError; answered: boolean }
+type Done = { kind: 'done'; external_id: string | null; note: EffectNote | undefined }
+type Verdict = Done | { kind: 'fault'; error: HubError; answered: boolean }
+
+const resultOf = ({ external_id, note }: Done) => ({ external_id, ...(note === undefined ? {} : { [note.kind]: true }) })
 
 /** Pure: what the attempt means for one of its rows. */
 function verdictOf(row: ClaimedEffect, attempt: Attempt): Verdict {
-  if (attempt.kind === 'confirmed') return { kind: 'done', external_id: null }
+  if (attempt.kind === 'confirmed') return { kind: 'done', external_id: null, note: undefined }
   if (attempt.kind === 'failed') return { kind: 'fault', error: attempt.error, answered: false }
   const result = attempt.results.get(row.id)
   if (result === undefined) {
@@ -207,7 +233,7 @@ function verdictOf(row: ClaimedEffect, attempt: Attempt): Verdict {
       answered: false,
     }
   }
-  if (result.outcome === 'done') return { kind: 'done', external_id: result.external_id }
+  if (result.outcome === 'done') return { kind: 'done', external_id: result.external_id, note: result.note }
   return { kind: 'fault', error: new HubError(result.code, result.detail), answered: true }
 }
 

@@ -85,7 +85,7 @@ export const PLANTED: readonly {
     line: 1,
     path: 'hub.prot',
     message: /not a known/,
-    allowed: ['host', 'port', 'log_level', 'environment'],
+    allowed: ['host', 'port', 'worker_port', 'public_url', 'log_level', 'environment'],
   },
   {
     from: '{ id: other, name: Other }',

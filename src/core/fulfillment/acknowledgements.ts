@@ -13,8 +13,8 @@ const ANSWERABLE = new Set(['OPEN', 'SCHEDULED', 'IN_PROGRESS', 'ON_HOLD'])
 
 /**
  * Applies the 3PL's answer to work that was sent. Accepted work is in progress. Work that is refused, or was called back in time, gives
- * its units back, and the order is planned anew, never again with a place that has refused it. A cancellation that nobody asked for is a refusal. An answer to work that is over
- * changes nothing.
+ * its units back, and the order is planned anew, never again with a place that has refused it. A cancellation that nobody asked for is
+ * a refusal. An answer to work that is over changes nothing.
  */
 export async function applyAcknowledgement(tx: Tx, ctx: CoreContext, inbound: InboundFact): Promise<FactOutcome> {
   const { connection_id, fact } = inbound

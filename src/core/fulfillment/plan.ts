@@ -2,7 +2,7 @@ import type { Tx } from '../../db/pool.ts'
 import type { CoreContext } from '../context.ts'
 import { HubError } from '../errors.ts'
 import { allocateShortfalls } from '../inventory/allocate.ts'
-import { lockStock, moveStock } from '../inventory/ledger.ts'
+import { lockStock, moveStock, type StockRow } from '../inventory/ledger.ts'
 import type { LiveReservation } from '../inventory/rulesChange.ts'
 import { loadLive, updateReservations } from '../inventory/sql.ts'
 import { settleOrders, soldByListing } from '../orders/settle.ts'
@@ -31,8 +31,7 @@ export async function releaseFulfillmentOrder(
     (row) => row.fulfillment_order_id === fulfillment_order_id && row.state === 'committed' && row.quantity > 0,
   )
   if (rows.length === 0) return []
-  const keys = rows.map((row) => ({ item_id: row.item_id, location_id: locationOf(row) }))
-  await lockStock(tx, keys, ctx.now)
+  await lockStockOfOrder(tx, ctx, order)
   await updateReservations(
     tx,
     rows.map((row) =>
@@ -60,6 +59,26 @@ export async function releaseFulfillmentOrder(
   const data = { units, number: work.number }
   await recordTimeline(tx, [{ order_id: order.id, kind: 'reservation.released', at: ctx.now, source, data }], ctx.now)
   return [...new Set(rows.map((row) => row.item_id))]
+}
+
+/**
+ * Locks all stock that this order holds and all that a new plan of it may look at, at once: locking some of it now and the rest with the
+ * plan would be out of order. The order's row has to be locked.
+ */
+export async function lockStockOfOrder(
+  tx: Tx,
+  ctx: CoreContext,
+  order: { id: string; connection_id: string },
+): Promise<Map<string, StockRow>> {
+  const rows = await tx.query<{ item_id: number; location_id: string | null }>(
+    'select distinct item_id, location_id from reservations where order_id = $1',
+    [order.id],
+  )
+  const serves_from = ctx.policies.get(order.connection_id)?.serves_from ?? []
+  const keys = rows.flatMap(({ item_id, location_id }) =>
+    [...serves_from, ...(location_id === null ? [] : [location_id])].map((place) => ({ item_id, location_id: place })),
+  )
+  return lockStock(tx, keys, ctx.now)
 }
 
 /**

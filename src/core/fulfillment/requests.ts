@@ -1,9 +1,11 @@
 import type { Queryable, Tx } from '../../db/pool.ts'
 import type { CoreContext } from '../context.ts'
-import type { FulfillmentRequest, ShipmentNotice } from '../model/effects.ts'
+import type { EffectNote, FulfillmentRequest, ShipmentNotice } from '../model/effects.ts'
 import type { Address } from '../model/party.ts'
+import { lockOrdersById } from '../orders/sql.ts'
 import { recordTimeline } from '../orders/timeline.ts'
 import { readPerson } from '../people/people.ts'
+import { takeTurn } from '../turn.ts'
 import { noticeLines, type ShippedLine } from './rulesShipment.ts'
 
 /** An outbox row as far as its document is concerned. */
@@ -88,6 +90,22 @@ async function addressOf(
   return person === 'erased' ? null : person.ship_to
 }
 
+/**
+ * The first step of writing down how effects ended: it locks the orders that they are about, before their outbox rows and their work,
+ * in the order in which everybody else locks them.
+ */
+export async function lockEffectOrders(tx: Tx, company_id: string, outbox_ids: readonly number[]): Promise<void> {
+  await takeTurn(tx, [company_id], 'side_by_side')
+  const rows = await tx.query<{ order_id: string }>(
+    'select distinct order_id from outbox where id = any($1::bigint[]) and order_id is not null',
+    [outbox_ids],
+  )
+  await lockOrdersById(
+    tx,
+    rows.map((row) => row.order_id),
+  )
+}
+
 /** Work that has reached its 3PL is scheduled until the 3PL takes it on; work that was answered meanwhile is left as it is. */
 export async function markFulfillmentSent(
   tx: Tx,
@@ -110,6 +128,30 @@ export async function markFulfillmentSent(
   await recordTimeline(tx, facts, ctx.now)
 }
 
+/** What operators should know of effects that are done, in the histories of their orders. */
+export async function recordEffectNotes(
+  tx: Tx,
+  ctx: Pick<CoreContext, 'now'>,
+  noted: readonly { effect: EffectRef; note: EffectNote }[],
+): Promise<void> {
+  if (noted.length === 0) return
+  const orders = await tx.query<{ id: number; order_id: string; tracking_number: string | null }>(
+    `select x.id, x.order_id, s.tracking_number from outbox x left join shipments s on s.id = (x.reference ->> 'shipment_id')::uuid
+     where x.id = any($1::bigint[]) and x.order_id is not null`,
+    [noted.map(({ effect }) => effect.id)],
+  )
+  const byId = new Map(orders.map((row) => [row.id, row]))
+  const facts = noted.flatMap(({ effect, note: { kind, lines } }) => {
+    const row = byId.get(effect.id)
+    if (row === undefined) return []
+    const { order_id, tracking_number } = row
+    const units = lines.reduce((sum, line) => sum + line.quantity, 0)
+    const data = { ...effect.reference, tracking_number, units, lines }
+    return [{ order_id, kind: `shipment.${kind}`, at: ctx.now, source: `outbox:${effect.id}`, data }]
+  })
+  await recordTimeline(tx, facts, ctx.now)
+}
+
 interface NoticeRow {
   id: string
   order_id: string
@@ -121,15 +163,21 @@ interface NoticeRow {
   shipped_at: Date
 }
 
+export interface LoadedNotices {
+  notices: ShipmentNotice[]
+  /** Effects whose shipment completes no unit of any line (a part of a kit): a channel can be told nothing of it yet. */
+  silent: number[]
+}
+
 /**
- * Reads the shipments that effects are about, in the units of the order's own lines. A shipment that completes no unit of any line (a
- * part of a kit) has nothing that a channel could be told and is left out, as is one that does not exist.
+ * Reads the shipments that effects are about, in the units of the order's own lines. The tracking numbers of silent shipments leave with
+ * the parcel that completes their units. A shipment that does not exist is left out.
  */
 export async function loadShipmentNotices(
   q: Queryable,
   _ctx: Pick<CoreContext, 'vault'>,
   effects: readonly EffectRef[],
-): Promise<ShipmentNotice[]> {
+): Promise<LoadedNotices> {
   const shipments = await q.query<NoticeRow>(
     `select s.id, s.order_id, o.external_id as order_external_id, coalesce(o.number, o.external_id) as order_number, s.carrier,
        s.tracking_number, s.tracking_url, s.shipped_at
@@ -138,22 +186,30 @@ export async function loadShipmentNotices(
   )
   const orderIds = [...new Set(shipments.map((shipment) => shipment.order_id))]
   const lines = Map.groupBy(await loadShippedLines(q, orderIds), (line) => line.order_id)
-  const order = await q.query<{ id: string; order_id: string }>(
-    'select id, order_id from shipments where order_id = any($1::uuid[]) order by recorded_at, id',
+  const order = await q.query<{ id: string; order_id: string; tracking_number: string | null }>(
+    'select id, order_id, tracking_number from shipments where order_id = any($1::uuid[]) order by recorded_at, id',
     [orderIds],
   )
   const sequence = Map.groupBy(order, (row) => row.order_id)
+  const numbers = new Map(order.map((row) => [row.id, row.tracking_number]))
   const byId = new Map(shipments.map((shipment) => [shipment.id, shipment]))
-  return effects.flatMap(({ id, reference }): ShipmentNotice[] => {
+  const loaded: LoadedNotices = { notices: [], silent: [] }
+  for (const { id, reference } of effects) {
     const shipment = byId.get(String(reference['shipment_id']))
-    if (shipment === undefined) return []
+    if (shipment === undefined) continue
     const { order_id, id: shipment_id, shipped_at, ...rest } = shipment
     const shipmentIds = (sequence.get(order_id) ?? []).map((row) => row.id)
-    const notice = noticeLines(lines.get(order_id) ?? [], shipmentIds, shipment_id)
-    return notice.lines.length === 0
-      ? []
-      : [{ outbox_id: id, shipment_id, ...rest, shipped_at: shipped_at.toISOString(), ...notice }]
-  })
+    const { carries, ...notice } = noticeLines(lines.get(order_id) ?? [], shipmentIds, shipment_id)
+    if (notice.lines.length === 0) {
+      loaded.silent.push(id)
+      continue
+    }
+    const others = new Set(carries.flatMap((other) => numbers.get(other) ?? []))
+    if (rest.tracking_number !== null) others.delete(rest.tracking_number)
+    const told = { outbox_id: id, shipment_id, ...rest, ...notice }
+    loaded.notices.push({ ...told, more_tracking_numbers: [...others], shipped_at: shipped_at.toISOString() })
+  }
+  return loaded
 }
 
 async function loadShippedLines(

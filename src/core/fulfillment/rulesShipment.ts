@@ -11,6 +11,8 @@ export interface PackedRow {
   item_id: number
   sku: string
   quantity: number
+  /** Not held any more: a count found these units missing. */
+  counted_out: boolean
 }
 
 export interface Consumption {
@@ -93,11 +95,14 @@ export interface ShippedLine {
 export interface NoticeLines {
   lines: { line_external_id: string; channel_sku: string; quantity: number }[]
   units_remaining: number
+  /** Earlier shipments that completed nothing by themselves, whose parcels this one completes. */
+  carries: string[]
 }
 
 /**
  * What a channel is told of one shipment: whole units of its own lines. A unit counts for the shipment that completes it, so the
- * shipments of an order add up to its units even when a kit leaves in several parcels.
+ * shipments of an order add up to its units even when a kit leaves in several parcels. A parcel that completes no unit of any line is
+ * silent; the next one that completes a unit of a line it held speaks for it.
  */
 export function noticeLines(
   lines: readonly ShippedLine[],
@@ -105,17 +110,35 @@ export function noticeLines(
   shipment_id: string,
 ): NoticeLines {
   const position = shipment_ids.indexOf(shipment_id)
+  const until = new Set(shipment_ids.slice(0, position + 1))
+  const completed = completedBy(lines, shipment_ids, position)
+  const units_remaining = lines.reduce((sum, line) => sum + Math.max(0, line.wanted - completeUnits(line, until)), 0)
+  const told = completed.map(({ line: { line_external_id, channel_sku }, quantity }) => {
+    return { line_external_id, channel_sku, quantity }
+  })
+  const speaksFor = (silent: number): boolean => {
+    if (completedBy(lines, shipment_ids, silent).length > 0) return false
+    const held = new Set(lines.filter((line) => line.shipped.some((row) => row.shipment_id === shipment_ids[silent])))
+    for (let later = silent + 1; later <= position; later += 1)
+      if (completedBy(lines, shipment_ids, later).some(({ line }) => held.has(line))) return later === position
+    return false
+  }
+  const carries = shipment_ids.slice(0, position).filter((_, index) => speaksFor(index))
+  return { lines: told, units_remaining, carries }
+}
+
+/** The lines of which the shipment at this position completes units, and how many. */
+function completedBy(
+  lines: readonly ShippedLine[],
+  shipment_ids: readonly string[],
+  position: number,
+): { line: ShippedLine; quantity: number }[] {
   const before = new Set(shipment_ids.slice(0, position))
   const until = new Set(shipment_ids.slice(0, position + 1))
-  const notice: NoticeLines = { lines: [], units_remaining: 0 }
-  for (const line of lines) {
-    const units = completeUnits(line, until)
-    const quantity = units - completeUnits(line, before)
-    const { line_external_id, channel_sku } = line
-    if (quantity > 0) notice.lines.push({ line_external_id, channel_sku, quantity })
-    notice.units_remaining += Math.max(0, line.wanted - units)
-  }
-  return notice
+  return lines.flatMap((line) => {
+    const quantity = completeUnits(line, until) - completeUnits(line, before)
+    return quantity > 0 ? [{ line, quantity }] : []
+  })
 }
 
 function completeUnits(line: ShippedLine, shipments: ReadonlySet<string>): number {

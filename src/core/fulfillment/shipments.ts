@@ -8,6 +8,8 @@ import { lockStock, moveStock, stockKey, type StockMove } from '../inventory/led
 import type { Shipment } from '../model/shipment.ts'
 import { refreshAxes } from '../orders/axes.ts'
 import { recordTimeline, type TimelineFact } from '../orders/timeline.ts'
+import { loadCountedOut, takeCountedOut } from './countedOut.ts'
+import { lockStockOfOrder } from './plan.ts'
 import {
   matchShipment,
   packedLines,
@@ -16,6 +18,7 @@ import {
   type PackedRow,
   type ShipmentMatch,
 } from './rulesShipment.ts'
+import { fulfillmentOrderWakeKey } from './work.ts'
 
 export interface FulfillmentOrderRow {
   id: string
@@ -28,8 +31,6 @@ export interface FulfillmentOrderRow {
   order_connection_id: string
   lifecycle: string
 }
-
-const fulfillmentOrderWakeKey = (number: string): string => `fulfillment_order:${number}`
 
 /**
  * Finds a fulfillment order by the number the 3PL knows it by and locks its order, then itself. A connection can only speak about work
@@ -67,7 +68,8 @@ export async function lockFulfillmentOrder(
 /**
  * Applies goods that left: units go from committed to the outside, reservations to consumed, the order's lines rise by the whole units
  * that are complete, and the channel is told. A part of the work leaves the rest as it is. The same shipment again is a duplicate;
- * more units than the work holds is `over_shipped`. A shipment of work that was called back is applied as well, for the goods are gone.
+ * more units than the work holds is `over_shipped`, unless a count had found them missing. A shipment of work that was called back is
+ * applied as well, for the goods are gone.
  *
  * A count that was taken after the goods left, but arrived before this message, has already left them out. Taking them off again
  * would lose them twice, so the same units come back as `available`.
@@ -83,13 +85,18 @@ export async function applyShipment(tx: Tx, ctx: CoreContext, inbound: InboundFa
     shipment.external_id,
   ])
   if (known.length > 0) return { kind: 'ignored', reason: 'duplicate' }
-  const matched = matchShipment(mergeable(shipment), await loadPacked(tx, work.id))
+  const matched = await matchWork(tx, work, shipment)
   if (matched.kind !== 'matched') return { kind: 'parked', error: mismatch(work.number, matched) }
 
   const { consumed } = matched
   const shipmentId = ctx.newId()
-  await takeFromStock(tx, ctx, { work, consumed, inbound, shipped_at: new Date(shipment.shipped_at) })
-  await consumeReservations(tx, consumed, ctx.now)
+  const shipped_at = new Date(shipment.shipped_at)
+  const [lost, held] = [consumed.filter(({ row }) => row.counted_out), consumed.filter(({ row }) => !row.counted_out)]
+  if (lost.length > 0) await lockStockOfOrder(tx, ctx, { id: work.order_id, connection_id: work.order_connection_id })
+  await takeFromStock(tx, ctx, { work, consumed: held, inbound, shipped_at })
+  await consumeReservations(tx, held, ctx.now)
+  if (lost.length > 0)
+    await takeCountedOut(tx, ctx, { work, consumed: lost, shipment_id: shipmentId, shipped_at, inbound })
   const packed = packedLines(consumed)
   await insertShipment(tx, ctx, { id: shipmentId, connection_id, work, shipment, packed })
   await raiseShippedQuantities(
@@ -103,6 +110,16 @@ export async function applyShipment(tx: Tx, ctx: CoreContext, inbound: InboundFa
   await tellChannel(tx, ctx, work, shipmentId)
   const units = packed.reduce((sum, line) => sum + line.quantity, 0)
   return { kind: 'applied', summary: `shipped ${units} units of ${work.number}` }
+}
+
+/** What the work holds comes first; only where that is not enough, what it held before a count found it missing. */
+async function matchWork(tx: Tx, work: FulfillmentOrderRow, shipment: Shipment): Promise<ShipmentMatch> {
+  const lines = mergeable(shipment)
+  const packed = await loadPacked(tx, work.id)
+  const matched = matchShipment(lines, packed)
+  if (matched.kind === 'matched') return matched
+  const lost = await loadCountedOut(tx, work)
+  return lost.length === 0 ? matched : matchShipment(lines, [...packed, ...lost])
 }
 
 /** Lines of zero units say nothing; a shipment that consists of them is still recorded. */

@@ -3,6 +3,7 @@ import type { Tx } from '../../db/pool.ts'
 import { columns } from '../columns.ts'
 import type { CoreContext } from '../context.ts'
 import type { WorkState } from '../inventory/rulesChange.ts'
+import { wakeParked } from '../inventory/wake.ts'
 import type { TimelineFact } from '../orders/timeline.ts'
 
 /** A fulfillment order that still counts: not closed and not cancelled. */
@@ -22,6 +23,8 @@ export interface WorkWanted {
   connection_id: string
 }
 
+/** What a word about work that nobody knows waits for. */
+export const fulfillmentOrderWakeKey = (number: string): string => `fulfillment_order:${number}`
 export const workKey = (order_id: string, location_id: string): string => `${order_id}@${location_id}`
 const newKey = (number: string): string => `fulfillment.new:${number}`
 const cancelKey = (number: string): string => `fulfillment.cancel:${number}`
@@ -90,6 +93,11 @@ export async function openWork(
   await addEffects(
     tx,
     made.flatMap((work) => newEffect(ctx, work)),
+    ctx.now,
+  )
+  await wakeParked(
+    tx,
+    made.map((work) => fulfillmentOrderWakeKey(work.number)),
     ctx.now,
   )
   const timeline = made.map((work) => ({

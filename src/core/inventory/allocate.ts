@@ -67,7 +67,8 @@ async function allocatePage(
   const seen = await loadShortfalls(tx, order_ids)
   const refused = await loadRefusals(tx, order_ids)
   const stock = await tryLockStock(tx, demandKeys(demandsOf(ctx, seen, refused)))
-  if (isExhausted(stock, item_ids)) return true
+  // Orders further down may still be served by a place that has refused one of these.
+  if (isExhausted(stock, item_ids)) return refused.size === 0
   const locked = await lockFreeOrders(tx, order_ids)
   const shortfalls = (await loadShortfalls(tx, [...locked.keys()])).filter((row) => locked.has(row.order_id))
   const available = new Map([...stock].map(([key, row]) => [key, row.available]))
@@ -97,7 +98,7 @@ async function allocatePage(
   )
   await refreshAxes(tx, [...served], ctx.now)
   for (const row of stock.values()) row.available -= booked.taken.get(stockKey(row.item_id, row.location_id)) ?? 0
-  return isExhausted(stock, item_ids)
+  return isExhausted(stock, item_ids) && refused.size === 0
 }
 
 async function loadShortfalls(tx: Tx, order_ids: readonly string[]): Promise<Waiting[]> {

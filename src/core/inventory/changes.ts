@@ -2,9 +2,9 @@ import type { Tx } from '../../db/pool.ts'
 import type { CoreContext, FactOutcome, InboundFact } from '../context.ts'
 import type { StockChange, StockState } from '../model/stock.ts'
 import { allocateShortfalls } from './allocate.ts'
-import { lockStock, moveStock, stockKey } from './ledger.ts'
+import { lockStock, moveStock, peekStock, stockKey } from './ledger.ts'
 import { resolveNames, unknownLocation, unknownSku } from './places.ts'
-import { shortenPromises } from './shorten.ts'
+import { lockOrdersAtRisk, shortenPromises } from './shorten.ts'
 
 type End = 'outside' | StockState
 
@@ -38,13 +38,17 @@ export async function applyStockChange(tx: Tx, ctx: CoreContext, inbound: Inboun
     return { kind: 'parked', error: unknownSku(names.company(connection_id) ?? '', sku, '$.sku') }
   if (delta === 0) return { kind: 'ignored', reason: 'same' }
 
+  const { from, to } = direction(reason, delta)
+  const wanted = Math.abs(delta)
+  if (from === 'available') {
+    const seen = (await peekStock(tx, [{ item_id, location_id }])).get(stockKey(item_id, location_id))
+    await lockOrdersAtRisk(tx, [{ item_id, location_id, units: wanted - (seen?.available ?? 0) }])
+  }
   const stock = await lockStock(tx, [{ item_id, location_id }], ctx.now)
   const row = stock.get(stockKey(item_id, location_id))
   const occurred_at = new Date(at)
   if (row === undefined || (row.counted_as_of !== null && occurred_at <= row.counted_as_of))
     return { kind: 'ignored', reason: 'superseded' }
-  const { from, to } = direction(reason, delta)
-  const wanted = Math.abs(delta)
   if (from === 'available') {
     const units = wanted - row.available
     await shortenPromises(tx, ctx, [{ item_id, location_id, units, source, occurred_at }], stock)

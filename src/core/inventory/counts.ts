@@ -2,10 +2,11 @@ import type { Tx } from '../../db/pool.ts'
 import type { CoreContext, FactOutcome, InboundFact } from '../context.ts'
 import type { StockCount } from '../model/stock.ts'
 import { allocateShortfalls } from './allocate.ts'
-import { lockStock, moveStock, stockKey, type StockKey, type StockMove, type StockRow } from './ledger.ts'
+import { lockStock, moveStock, peekStock, stockKey, type StockKey, type StockMove, type StockRow } from './ledger.ts'
 import { resolveNames, unknownLocation, unknownSku, type Names } from './places.ts'
 import { movesToTarget, targetOfCount, type Counted, type CountTarget } from './rulesCount.ts'
-import { shortenPromises } from './shorten.ts'
+import type { Shortage } from './rulesShorten.ts'
+import { lockOrdersAtRisk, shortenPromises } from './shorten.ts'
 
 interface CountedLine extends StockKey, Counted {
   /** Position of the fact it came with. */
@@ -25,6 +26,7 @@ type Read = { lines: CountedLine[] } | { outcome: FactOutcome }
 export async function applyCounts(tx: Tx, ctx: CoreContext, facts: readonly InboundFact[]): Promise<FactOutcome[]> {
   const reads = await readCounts(tx, facts)
   const lines = reads.flatMap((read) => ('lines' in read ? read.lines : []))
+  await lockOrdersAtRisk(tx, foreseeShortages(lines, await peekStock(tx, lines)))
   const stock = await lockStock(tx, lines, ctx.now)
   const newest = keepNewest(lines, stock)
   await applyLines(tx, ctx, newest, stock)
@@ -92,6 +94,15 @@ function keepNewest(lines: readonly CountedLine[], stock: ReadonlyMap<string, St
     if (before === null || line.as_of.getTime() >= before.getTime()) newest.set(key, line)
   }
   return [...newest.values()]
+}
+
+/** What a count will probably find missing: it looks at the counters alone, before anything is locked. */
+function foreseeShortages(lines: readonly CountedLine[], stock: ReadonlyMap<string, StockRow>): Shortage[] {
+  return keepNewest(lines, stock).flatMap(({ item_id, location_id, on_hand, damaged, quality_control }) => {
+    const row = stock.get(stockKey(item_id, location_id))
+    const units = row === undefined ? 0 : row.reserved + row.committed - (on_hand - damaged - quality_control)
+    return units > 0 ? [{ item_id, location_id, units }] : []
+  })
 }
 
 async function applyLines(

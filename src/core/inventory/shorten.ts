@@ -3,6 +3,7 @@ import { columns } from '../columns.ts'
 import type { CoreContext } from '../context.ts'
 import { dropWork, loadWork, type Work } from '../fulfillment/work.ts'
 import { refreshAxes } from '../orders/axes.ts'
+import { lockOrdersById } from '../orders/sql.ts'
 import { recordTimeline } from '../orders/timeline.ts'
 import { moveStock, stockKey, type StockMove, type StockRow } from './ledger.ts'
 import { choosePromisesToBreak, type BrokenPromise, type PromisedRow, type Shortage } from './rulesShorten.ts'
@@ -14,12 +15,25 @@ export interface CausedShortage extends Shortage {
 }
 
 type Broken = BrokenPromise<CausedShortage>
+type Promised = PromisedRow & { order_line_id: number }
+
+/**
+ * Locks the orders whose promises these shortages will probably break. Orders are locked before stock, but how much is missing is only
+ * certain under the lock of the stock; so whoever may have to break promises looks ahead first and calls this before it locks stock.
+ */
+export async function lockOrdersAtRisk(tx: Tx, shortages: readonly Shortage[]): Promise<void> {
+  const foreseen = shortages.filter((shortage) => shortage.units > 0)
+  if (foreseen.length === 0) return
+  const chosen = choosePromisesToBreak(await loadPromises(tx, foreseen), foreseen)
+  await lockOrdersById(tx, [...new Set(chosen.map(({ row }) => row.order_id))])
+}
 
 /**
  * Frees promised units because the goods are not there: they go to `available`, from where the caller takes them out. The orders get a
  * shortfall, which the next allocation may fill from elsewhere. The caller has locked the stock rows, which keeps the reservations at
  * these places as they are; `stock` (by `stockKey`) is brought up to date. More units than asked for become free where a multipack is
- * broken up, fewer where nothing more is promised.
+ * broken up, fewer where nothing more is promised. An order that another transaction holds is not waited for, because that one may
+ * wait for our stock: another promise is broken in its place, and where there is none the transaction is run again.
  */
 export async function shortenPromises(
   tx: Tx,
@@ -29,12 +43,9 @@ export async function shortenPromises(
 ): Promise<void> {
   const wanted = shortages.filter((shortage) => shortage.units > 0)
   if (wanted.length === 0) return
-  const rows = await loadPromises(tx, wanted)
-  const orderIds = [...new Set(rows.map((row) => row.order_id))]
-  await tx.query('select 1 from orders where id = any($1::uuid[]) order by id for no key update', [orderIds])
-  const work = await loadWork(tx, orderIds)
-  const promises = rows.map((row) => ({ ...row, sent: wasSent(work, row) }))
-  const broken = choosePromisesToBreak(promises, wanted)
+  const chosen = await chooseLockable(tx, await loadPromises(tx, wanted), wanted)
+  const work = await loadWork(tx, [...new Set(chosen.map(({ row }) => row.order_id))])
+  const broken = chosen.map((one) => ({ ...one, row: { ...one.row, sent: wasSent(work, one.row) } }))
   await moveStock(tx, broken.map(freed), ctx.now)
   for (const { row, quantity } of broken) {
     const counters = stock.get(stockKey(row.item_id, row.location_id))
@@ -60,20 +71,66 @@ function freed({ row, quantity, shortage }: Broken): StockMove {
 
 function shortfallFact({ row, quantity, shortage }: Broken) {
   const { item_id, location_id, state, sent, order_id } = row
-  const data = { units: quantity, item_id, location_id, was: state, work_was_sent: sent }
+  const { order_line_id, fulfillment_order_id } = row
+  const data = { units: quantity, item_id, location_id, order_line_id, fulfillment_order_id, was: state, work_was_sent: sent }
   return { order_id, kind: 'reservation.shortfall', at: shortage.occurred_at, source: shortage.source, data }
 }
 
-async function loadPromises(tx: Tx, shortages: readonly Shortage[]): Promise<Omit<PromisedRow, 'sent'>[]> {
+async function loadPromises(tx: Tx, shortages: readonly Shortage[]): Promise<Promised[]> {
   return tx.query(
     `select r.id, r.order_id, r.order_line_id, r.item_id, r.location_id, r.per_unit, r.quantity, r.consumed_quantity, r.state, r.priority,
-       r.fulfillment_order_id
-     from unnest($1::bigint[], $2::text[]) as s(item_id, location_id)
+       r.fulfillment_order_id,
+       f.id is not null and (f.state <> 'OPEN' or f.cancel_requested_at is not null or (x.id is not null and x.attempts > 0)) as sent
+     from (select distinct item_id, location_id from unnest($1::bigint[], $2::text[]) as k(item_id, location_id)) s
      join reservations r on r.item_id = s.item_id and r.location_id = s.location_id
        and r.state in ('held', 'committed') and r.quantity > 0
-     order by r.id for no key update of r`,
+     left join fulfillment_orders f on f.id = r.fulfillment_order_id
+     left join outbox x on x.key = 'fulfillment.new:' || f.number
+     order by r.id`,
     columns(shortages, ['item_id', 'location_id']),
   )
+}
+
+/** The choice among all promises, as far as their orders can be locked without waiting. */
+async function chooseLockable(
+  tx: Tx,
+  rows: readonly Promised[],
+  shortages: readonly CausedShortage[],
+): Promise<BrokenPromise<CausedShortage>[]> {
+  const locked = new Set<string>()
+  const busy = new Set<string>()
+  for (;;) {
+    const chosen = choosePromisesToBreak(
+      rows.filter((row) => !busy.has(row.order_id)),
+      shortages,
+    )
+    const unlocked = [...new Set(chosen.map(({ row }) => row.order_id))].filter((id) => !locked.has(id))
+    if (unlocked.length === 0) {
+      if (busy.size > 0 && brokenUnits(chosen) < brokenUnits(choosePromisesToBreak(rows, shortages))) throw tryAgain()
+      return chosen
+    }
+    const free = await tx.query<{ id: string }>(
+      'select id from orders where id = any($1::uuid[]) order by id for no key update skip locked',
+      [unlocked],
+    )
+    for (const { id } of free) locked.add(id)
+    for (const id of unlocked) if (!locked.has(id)) busy.add(id)
+  }
+}
+
+/** Units that serve the shortages; what a broken multipack frees beyond them does not count. */
+function brokenUnits(broken: readonly BrokenPromise<CausedShortage>[]): number {
+  const groups = Map.groupBy(broken, ({ shortage }) => shortage)
+  return [...groups].reduce((sum, [shortage, own]) => {
+    const units = own.reduce((total, { quantity }) => total + quantity, 0)
+    return sum + Math.min(units, shortage.units)
+  }, 0)
+}
+
+/** PostgreSQL's own word for "run this transaction again", which `inTransaction` heeds. */
+function tryAgain(): Error {
+  const code = '40001'
+  return Object.assign(new Error('orders whose promises have to be broken are held by another transaction'), { code })
 }
 
 /** A row that loses all its units becomes the shortfall itself and keeps its place in the queue; a part becomes a row of its own. */

@@ -41,6 +41,8 @@ export interface ShipmentNotice {
   order_number: string
   carrier: string | null
   tracking_number: string | null
+  /** Numbers of earlier parcels that completed no unit by themselves (a part of a kit) and belong to these units. */
+  more_tracking_numbers: string[]
   tracking_url: string | null
   shipped_at: string
   lines: { line_external_id: string; channel_sku: string; quantity: number }[]
@@ -48,7 +50,15 @@ export interface ShipmentNotice {
   units_remaining: number
 }
 
+/** What an operator should know of an effect that is done: it goes to the order's timeline. */
+export interface EffectNote {
+  /** The parcel held more than the channel still wants: an edit, a refund or a cancellation came after it had left. */
+  kind: 'over_shipped'
+  /** The units too many, by the channel's own line ids. */
+  lines: { line_external_id: string; quantity: number }[]
+}
+
 export type EffectResult = { outbox_id: number } & (
-  | { outcome: 'done'; external_id: string | null }
+  | { outcome: 'done'; external_id: string | null; note?: EffectNote }
   | { outcome: 'refused'; code: ErrorCode; detail: string }
 )

@@ -1,8 +1,9 @@
 import type { Tx } from '../../db/pool.ts'
 import type { CoreContext } from '../context.ts'
 import { allocateShortfalls } from '../inventory/allocate.ts'
-import { lockStock, moveStock, type StockMove } from '../inventory/ledger.ts'
+import { lockStock, moveStock, touchOnce, type StockMove } from '../inventory/ledger.ts'
 import { loadLive, updateReservations } from '../inventory/sql.ts'
+import { takeTurn } from '../turn.ts'
 import { refreshAxes } from './axes.ts'
 import { lockOrdersById } from './sql.ts'
 import { recordTimeline } from './timeline.ts'
@@ -12,6 +13,15 @@ import { recordTimeline } from './timeline.ts'
  * reserves anew. Returns how many orders lost their hold.
  */
 export async function expireHolds(tx: Tx, ctx: CoreContext, orders_max: number): Promise<number> {
+  await takeTurn(
+    tx,
+    [...ctx.policies.values()].map((policy) => policy.company_id),
+    'side_by_side',
+  )
+  return touchOnce(tx, ctx.now, () => expireOverdue(tx, ctx, orders_max))
+}
+
+async function expireOverdue(tx: Tx, ctx: CoreContext, orders_max: number): Promise<number> {
   const overdue = await tx.query<{ order_id: string }>(
     `select distinct order_id from reservations where state = 'held' and expires_at <= $1 limit $2`,
     [ctx.now, orders_max],

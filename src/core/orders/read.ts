@@ -181,10 +181,10 @@ async function findOrder(q: Queryable, idOrNumber: string): Promise<string> {
         idOrNumber,
       ])
     : await q.query<{ id: string; connection_id: string }>(
-        `select id, connection_id from orders where number = $1
+        `select id, connection_id from orders where number = any($2)
          union select o.id, o.connection_id from connections c join orders o on o.connection_id = c.id and o.external_id = $1
          limit ${MATCHES_MAX}`,
-        [idOrNumber],
+        [idOrNumber, spellings(idOrNumber)],
       )
   const [first, ...others] = found
   if (first === undefined) throw new HubError('not_found', 'there is no such order')
@@ -194,6 +194,9 @@ async function findOrder(q: Queryable, idOrNumber: string): Promise<string> {
   }
   return first.id
 }
+
+/** Numbers often begin with a sign that a shell takes for a comment, so they are found without it, too. */
+export const spellings = (number: string): string[] => [number, `#${number}`]
 
 const PARTS: Record<string, string> = {
   lines: `

@@ -170,6 +170,9 @@ create table inbox (
   cause_detail text,
   -- A parked row wakes by itself when the thing named here appears: 'listing:<connection>:<sku>', 'order:<connection>:<id>' …
   wake_key text,
+  -- The order that a message which did not go through speaks of, so that it can be found before there is an order.
+  order_external_id text,
+  order_number text,
   warnings text[],
   -- Times that the process died with this row alone in its hands. Counted before the row is worked on, cleared when that ends well.
   deaths integer not null default 0,
@@ -177,6 +180,8 @@ create table inbox (
 );
 create index inbox_due on inbox (connection_id, id) where state = 'pending';
 create index inbox_parked on inbox (wake_key) where state = 'parked';
+create index inbox_order_external_id on inbox (order_external_id) where order_external_id is not null;
+create index inbox_order_number on inbox (order_number) where order_number is not null;
 
 -- Who drains a connection now. A run that is found here long after its last sign of life took its process down with it.
 create table drain_runs (

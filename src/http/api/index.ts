@@ -8,7 +8,7 @@ import { DeadLetter, deadLetterRoutes } from './deadLetters.ts'
 import { fileRoutes, InboundFile } from './files.ts'
 import { InboxMessage, InboxMessageShown, inboxRoutes } from './inbox.ts'
 import { Listing, listingRoutes } from './listings.ts'
-import { Order, orderRoutes, OrderSummary } from './orders.ts'
+import { Order, orderRoutes, OrderSummary, ParkedOrder } from './orders.ts'
 import { OutboxEffect, OutboxEffectShown, outboxRoutes } from './outbox.ts'
 import { PROBLEM_SCHEMA } from './schemas.ts'
 import { Settlement, settlementRoutes, SettlementShownSchema } from './settlements.ts'
@@ -26,6 +26,7 @@ const NAMED = [
   OrderSummary,
   OutboxEffect,
   OutboxEffectShown,
+  ParkedOrder,
   Settlement,
   SettlementShownSchema,
   SkuExplanation,

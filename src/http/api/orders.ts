@@ -4,6 +4,7 @@ import { ORDER_LIFECYCLES } from '../../core/model/order.ts'
 import { Address, Party } from '../../core/model/party.ts'
 import { Nullable } from '../../core/model/schema.ts'
 import { listOrders, showOrder, type OrderRow, type OrderShown } from '../../core/orders/read.ts'
+import { showOrderOrParked, type ParkedOrder as ParkedShown } from '../../core/orders/readParked.ts'
 import { readPerson } from '../../core/people/people.ts'
 import { writeAudit } from '../../db/audit.ts'
 import type { Hub } from '../../hub.ts'
@@ -114,6 +115,32 @@ export const Order = named<Omit<OrderShown, 'person_id'>>('Order', {
   timeline: listOf({ id: count, kind: text, at: instant, recorded_at: instant, source: text, data: anything }),
 })
 
+export const ParkedOrder = named<ParkedShown>('ParkedOrder', {
+  state: Type.Literal('parked'),
+  connection_id: text,
+  external_id: text,
+  number: maybeText,
+  cause_code: maybeText,
+  cause_path: maybeText,
+  cause_detail: maybeText,
+  wake_key: maybeText,
+  received_at: instant,
+  messages: listOf({
+    inbox_id: count,
+    source: text,
+    topic: text,
+    state: text,
+    attempts: count,
+    cause_code: maybeText,
+    cause_path: maybeText,
+    cause_detail: maybeText,
+    wake_key: maybeText,
+    received_at: instant,
+  }),
+})
+
+const OrderOrParked = Type.Unsafe<Omit<OrderShown, 'person_id'> | ParkedShown>({ anyOf: [ParkedOrder.ref, Order.ref] })
+
 const query = listQuery({
   connection: filters.text,
   number: filters.text,
@@ -150,12 +177,13 @@ export function orderRoutes(app: App, hub: Hub): void {
       schema: {
         tags: ['orders'],
         summary: 'Show an order with all that hangs on it',
-        description: "By the hub's id, the shop's number or the channel's id. A person is only said to be there.",
+        description:
+          "By the hub's id, the shop's number or the channel's id. A person is only said to be there. An order that is parked answers with its cause.",
         params: textId,
-        response: { 200: Order.ref, ...FAULTS },
+        response: { 200: OrderOrParked, ...FAULTS },
       },
     },
-    async (request) => showOrder(hub.db, request.params.id),
+    async (request) => showOrderOrParked(hub.db, request.params.id),
   )
 
   app.get(

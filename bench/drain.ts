@@ -1,0 +1,63 @@
+import { insertInbox, sealRow } from '../src/db/inbox.ts'
+import type { Hub } from '../src/hub.ts'
+import type { JobReporter } from '../src/queues/define.ts'
+import { drainConnection } from '../src/queues/drain.ts'
+import { bareJobsPerSecond } from './bare.ts'
+import { audit } from './kit/audit.ts'
+import { inRounds, rowOf, type Bench } from './kit/figures.ts'
+import type { Ground } from './kit/ground.ts'
+import { receivedRow, zipfOrders, type BenchOrder } from './kit/orders.ts'
+import { STORE } from './kit/shop.ts'
+
+const ORDERS = 8_000
+const PRELOAD_ROWS = 500
+/** Goal G1. It is stated against the queue that the product has by default. */
+const TARGET = { postgres: 6, redis: undefined } as const
+
+const reporter: JobReporter = { log: () => undefined, progress: () => undefined, signal: new AbortController().signal }
+
+/** Fills the inbox as the webhook route would have: sealed raw bytes with their keys. */
+async function preload(hub: Hub, orders: readonly BenchOrder[]): Promise<void> {
+  const now = new Date()
+  for (let from = 0; from < orders.length; from += PRELOAD_ROWS) {
+    await insertInbox(hub.db, orders.slice(from, from + PRELOAD_ROWS).map((order) => sealRow(hub.vault, receivedRow(order, now))))
+  }
+}
+
+/** Orders a second from the inbox to reserved stock, through the job's own code. */
+export async function ordersDrainedPerSecond(ground: Ground, orders: readonly BenchOrder[]): Promise<number> {
+  const { hub, close } = await ground.open({ release_after_seconds: 3_600 })
+  try {
+    await preload(hub, orders)
+    const started = performance.now()
+    const result = await drainConnection(hub, STORE, reporter)
+    const seconds = (performance.now() - started) / 1_000
+    if (result.ended !== 'empty' || result.drained !== orders.length) throw new Error(`the drain ended early: ${result.sentence}`)
+    await audit(hub.db, orders)
+    return orders.length / seconds
+  } finally {
+    await close()
+  }
+}
+
+export const drain: Bench = {
+  name: 'drain',
+  what: 'inbox → reserved',
+  run: async (options) => {
+    const { ground } = options
+    const { rounds, control } = await inRounds(options, async (index) => {
+      const orders = zipfOrders(ORDERS, index * ORDERS)
+      const baseline = await bareJobsPerSecond(ground)
+      return { baseline, value: await ordersDrainedPerSecond(ground, orders) }
+    })
+    const row = rowOf({
+      figure: 'drain_vs_bare_bullmq',
+      unit: 'orders/s',
+      samples: rounds.map(({ value }) => value),
+      baseline: rounds.map(({ baseline }) => baseline),
+      target: TARGET[ground.backend],
+      note: `${ORDERS} preloaded orders of 1 to 3 lines, zipf over 10k SKUs; against BullMQ doing nothing`,
+    })
+    return { rows: [row], rounds: rounds.length, control }
+  },
+}

@@ -1,0 +1,72 @@
+import { plainRows } from '../../db/page.ts'
+import type { Queryable } from '../../db/pool.ts'
+import { HubError } from '../errors.ts'
+import { showOrder, spellings, type OrderShown } from './read.ts'
+
+/** A message about an order that has not gone through. `pending`: it will be tried again by itself. */
+export interface WaitingMessage {
+  inbox_id: number
+  source: string
+  topic: string
+  state: string
+  attempts: number
+  cause_code: string | null
+  cause_path: string | null
+  cause_detail: string | null
+  /** What it waits for; null when it waits for a person. */
+  wake_key: string | null
+  received_at: string
+}
+
+/** An order that the hub was told of and could not take yet. Its cause is that of the newest message. */
+export interface ParkedOrder extends Pick<WaitingMessage, 'cause_code' | 'cause_path' | 'cause_detail' | 'wake_key'> {
+  state: 'parked'
+  connection_id: string
+  external_id: string
+  number: string | null
+  received_at: string
+  messages: WaitingMessage[]
+}
+
+type Row = WaitingMessage & Pick<ParkedOrder, 'connection_id' | 'external_id' | 'number'>
+
+const MESSAGES_MAX = 50
+
+/** `showOrder`, and where there is no such order yet, the messages about it that wait. Faults as there. */
+export async function showOrderOrParked(q: Queryable, idOrNumber: string): Promise<OrderShown | ParkedOrder> {
+  try {
+    return await showOrder(q, idOrNumber)
+  } catch (thrown) {
+    if (!(thrown instanceof HubError) || thrown.code !== 'not_found') throw thrown
+    const parked = await findParked(q, idOrNumber)
+    if (parked === undefined) throw thrown
+    return parked
+  }
+}
+
+export const isParked = (order: OrderShown | ParkedOrder): order is ParkedOrder => 'state' in order
+
+async function findParked(q: Queryable, idOrNumber: string): Promise<ParkedOrder | undefined> {
+  const rows = await q.query(
+    `select connection_id, order_external_id as external_id, order_number as number, id as inbox_id, source, topic, state, attempts,
+            cause_code, cause_path, cause_detail, wake_key, received_at
+     from inbox
+     where (order_number = any($2) or order_external_id = $1) and state in ('parked', 'pending')
+     order by observed_at desc, id desc limit ${MESSAGES_MAX}`,
+    [idOrNumber, spellings(idOrNumber)],
+  )
+  const messages = plainRows<Row>(rows)
+  const [newest] = messages
+  if (newest === undefined) return undefined
+  const orders = new Set(messages.map((row) => `${row.external_id} (${row.connection_id})`))
+  if (orders.size > 1) {
+    const hint = `name one by the channel's id: ${[...orders].join(', ')}`
+    throw new HubError('conflict', 'several orders bear this number', { hint })
+  }
+  const { connection_id, external_id, cause_code, cause_path, cause_detail, wake_key, received_at } = newest
+  const number = messages.find((row) => row.number !== null)?.number ?? null
+  return {
+    state: 'parked', connection_id, external_id, number, cause_code, cause_path, cause_detail, wake_key, received_at,
+    messages: messages.map(({ connection_id: _, external_id: __, number: ___, ...message }) => message),
+  } // prettier-ignore
+}
