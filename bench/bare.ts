@@ -1,4 +1,12 @@
-import { createPostgresBackend, createRedisBackend, Queue, Worker, type BackendFactory, type IQueueBackend } from 'bullmq'
+import {
+  createPostgresBackend,
+  createRedisBackend,
+  Queue,
+  Worker,
+  type BackendFactory,
+  type IQueueBackend,
+  type JobProgress,
+} from 'bullmq'
 import { Redis } from 'ioredis'
 import { rawPool } from '../src/db/pool.ts'
 import { inRounds, rowOf, type Bench } from './kit/figures.ts'
@@ -11,7 +19,7 @@ const PAYLOAD = { filler: 'x'.repeat(400 - '{"filler":""}'.length) }
 
 type Factory = BackendFactory<IQueueBackend, unknown>
 type BareQueue = Queue<object, string, string, object, string, string, IQueueBackend, unknown>
-type BareWorker = Worker<object, string, string, IQueueBackend>
+type BareWorker = Worker<object, string, string, IQueueBackend, JobProgress, unknown>
 
 interface Backend {
   factory: Factory
@@ -44,10 +52,10 @@ export async function bareJobsPerSecond(ground: Ground): Promise<number> {
 async function workOff(name: string, backend: Backend, count: number): Promise<number> {
   const done = Promise.withResolvers<void>()
   let left = count
-  const work = (): Promise<void> => {
+  const work = (): Promise<string> => {
     left -= 1
     if (left === 0) done.resolve()
-    return Promise.resolve()
+    return Promise.resolve('')
   }
   const options = { connection: backend.connection, concurrency: CONCURRENCY, autorun: false }
   const worker: BareWorker = new Worker(name, work, options, backend.factory)

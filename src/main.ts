@@ -64,7 +64,7 @@ export async function openHub(options: HubOptions): Promise<OpenHub> {
     const vault = openVault(await vaultKey(config.secrets.vault_key, config.vault_key_file))
     const connections = connectAll(config, { db, log, clock, random })
     opened.push({ close: async () => void (await Promise.allSettled([...connections.values()].map(({ port }) => port.files.close()))) })
-    const queues = await openQueues({ database_url: database.url, redis_url: config.redis.url, log, ...(options.queue_prefix === undefined ? {} : { prefix: options.queue_prefix }) })
+    const queues = await openQueues({ database_url: database.url, redis_url: config.redis.url, log, ...(options.queue_prefix === undefined ? {} : { temporary_prefix: options.queue_prefix }) })
     opened.push(queues)
     const hub: Hub = { config, db, clock, ids, random, log, vault, connections, queues }
     await inTransaction(db, (tx) => syncCatalog(tx, coreContext(hub), catalogOf(config)))

@@ -20,9 +20,10 @@ export async function startClient(): Promise<Client> {
   worker.on('message', (answer: Answer) => waiting?.resolve(answer))
   worker.on('error', (thrown) => waiting?.reject(thrown))
   const ask = async (command: Command): Promise<Answer> => {
-    waiting = Promise.withResolvers<Answer>()
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>()
+    waiting = { resolve, reject }
     worker.postMessage(command)
-    return await waiting.promise
+    return await promise
   }
   const channels = await ask({ kind: 'listen', channels: [STORE, OUTLET] })
   if (channels.kind !== 'listening') throw new Error('the storefronts did not open')

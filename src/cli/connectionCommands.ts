@@ -3,9 +3,13 @@ import { HubError } from '../core/errors.ts'
 import { listConnections } from '../db/readConnections.ts'
 import type { Hub } from '../hub.ts'
 import { systemParts } from '../main/parts.ts'
+import { pauseConnection, resumeConnection, testConnection } from '../queues/connections.ts'
+import { actor } from './actor.ts'
 import { cursorOption, limitOption } from './arguments.ts'
 import { withDb, withHub, type CommonOptions } from './options.ts'
 import { errorDocument, EXIT, print, printable, table, type ErrorDocument } from './output.ts'
+
+const REASON_LENGTH_MAX = 200
 
 interface ListOptions extends CommonOptions {
   limit: number
@@ -32,6 +36,35 @@ export function addConnectionCommands(program: Command): void {
       const result = await withHub(options, ({ hub }) => test(hub, id))
       print(options, result, () => (result.ok ? `${id}: ${printable(result.shown)}` : refusalText(id, result)))
       if (!result.ok) process.exitCode = EXIT.failed
+    })
+  addStateCommands(connections)
+}
+
+function addStateCommands(connections: Command): void {
+  connections
+    .command('pause')
+    .description('stops all calls to the vendor; what comes in is still taken in and kept')
+    .argument('<id>', 'the connection')
+    .requiredOption('--reason <text>', 'for whoever finds it paused')
+    .action(async (id: string, _options: object, command: Command) => {
+      const options = command.optsWithGlobals<CommonOptions & { reason: string }>()
+      await withHub(options, async ({ hub }) => {
+        if (!hub.connections.has(id)) throw unknownConnection(hub, id)
+        await pauseConnection(hub, id, options.reason.slice(0, REASON_LENGTH_MAX), actor())
+      })
+      print(options, { connection: id, state: 'paused' }, () => `${id} is paused`)
+    })
+  connections
+    .command('resume')
+    .description('lets a paused or failing connection work again')
+    .argument('<id>', 'the connection')
+    .action(async (id: string, _options: object, command: Command) => {
+      const options = command.optsWithGlobals<CommonOptions>()
+      await withHub(options, async ({ hub }) => {
+        if (!hub.connections.has(id)) throw unknownConnection(hub, id)
+        await resumeConnection(hub, id, actor())
+      })
+      print(options, { connection: id, state: 'active' }, () => `${id} works again`)
     })
 }
 
@@ -62,18 +95,21 @@ type TestResult = { ok: true; connection: string; shown: string } | (ErrorDocume
 /** The vendor's refusal is the answer that was asked for; a connection that does not exist is the caller's mistake. */
 async function test(hub: Hub, id: string): Promise<TestResult> {
   const connection = hub.connections.get(id)
-  if (connection === undefined) {
-    const hint = `configured: ${[...hub.connections.keys()].join(', ') || 'none'}`
-    throw new HubError('not_found', `there is no connection "${id}"`, { hint })
+  if (connection === undefined) throw unknownConnection(hub, id)
+  if (connection.connector.test === undefined) {
+    throw new HubError('unsupported', `${connection.connector.label} has nothing to test a connection with`)
   }
-  const { connector, port } = connection
-  if (connector.test === undefined) throw new HubError('unsupported', `${connector.label} cannot be tested by a call`)
   try {
-    return { ok: true, connection: id, shown: await connector.test(port) }
+    return { ok: true, connection: id, shown: await testConnection(hub, id) }
   } catch (thrown) {
     return { ...errorDocument(thrown), connection: id }
   }
 }
+
+const unknownConnection = (hub: Hub, id: string): HubError =>
+  new HubError('not_found', `there is no connection "${id}"`, {
+    hint: `configured: ${[...hub.connections.keys()].join(', ') || 'none'}`,
+  })
 
 const refusalText = (id: string, { error }: ErrorDocument): string =>
   `${id}: ${error.code}: ${printable(error.message)}${error.hint === undefined ? '' : `\n  ${error.hint}`}`

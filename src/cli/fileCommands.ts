@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { listFiles } from '../db/readFiles.ts'
 import type { Hub } from '../hub.ts'
-import { confirmFile, rejectFile } from '../queues/fileReader.ts'
+import { confirmFile, rejectFile } from '../queues/fileRows.ts'
 import { actor } from './actor.ts'
 import { choiceOption, connectionOption, cursorOption, idOf, limitOption } from './arguments.ts'
 import { withDb, withHub, type CommonOptions } from './options.ts'

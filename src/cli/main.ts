@@ -11,6 +11,7 @@ import { EXIT, printError, printUsage, type ReadOptions } from './output.ts'
 import { addPreviewCommand } from './previewCommand.ts'
 import { addStartCommand } from './startCommand.ts'
 import { addStockCommands } from './stockCommands.ts'
+import { addUserCommands } from './userCommands.ts'
 
 /**
  * The whole command tree; `docs/cli.md` is generated from it. `--config` and `--json` may stand before or after the command. With
@@ -36,6 +37,7 @@ export function buildProgram(options: ReadOptions = {}): Command {
   addFileCommands(program)
   addConnectionCommands(program)
   addOperationCommands(program)
+  addUserCommands(program)
   addConfigCommands(program)
   return program
 }

@@ -16,11 +16,11 @@ export function addStockCommands(program: Command): void {
     .description('why a number is what it is: counters, promises, and the sum behind what each channel shows')
     .argument('<sku>', "the item's SKU")
     .option('--connection <id>', 'only the listings of this connection')
-    .option('--json', 'one JSON document')
-    .action(async (sku: string, _options: ExplainOptions, command: Command) => {
+    .action(async (sku: string, _options: object, command: Command) => {
       const options = command.optsWithGlobals<ExplainOptions>()
       const whole = await withHub(options, ({ hub }) => explainSku(hub.db, coreContext(hub), sku))
-      const listings = whole.listings.filter((listing) => options.connection === undefined || listing.connection_id === options.connection)
+      const { connection } = options
+      const listings = whole.listings.filter((row) => connection === undefined || row.connection_id === connection)
       const explained = { ...whole, listings }
       print(options, explained, () => stockText(explained))
     })
@@ -29,11 +29,27 @@ export function addStockCommands(program: Command): void {
 function stockText(explained: SkuExplained): string {
   const stock = table(
     ['location', 'on hand', 'available', 'held', 'committed', 'damaged', 'quality', 'incoming', 'counted as of'],
-    explained.stock.map((row) => [row.location_id, row.on_hand, row.available, row.reserved, row.committed, row.damaged, row.quality_control, row.incoming, row.counted_as_of]),
+    explained.stock.map((row) => [
+      row.location_id,
+      row.on_hand,
+      row.available,
+      row.reserved,
+      row.committed,
+      row.damaged,
+      row.quality_control,
+      row.incoming,
+      row.counted_as_of,
+    ]),
   )
   const promises = table(
     ['order', 'connection', 'location', 'units', 'state'],
-    explained.promises.map((row) => [row.order_number, row.connection_id, row.location_id, row.quantity, row.state]),
+    explained.promises.map((row) => [
+      row.order_number,
+      row.connection_id,
+      row.location_id,
+      row.quantity,
+      row.state,
+    ]),
   )
   const listings = explained.listings.map((listing) => {
     const sum = listing.terms.map((term) => `${term.name} ${term.value}`).join(' · ')

@@ -3,15 +3,16 @@ import type { Command } from 'commander'
 import { HubError } from '../core/errors.ts'
 import { createApiKey, listApiKeys, resetPassword, revokeApiKey } from '../http/auth.ts'
 import { hashPassword } from '../http/passwords.ts'
-import { ROLES } from '../http/policies.ts'
+import { ROLES, type Role } from '../http/policies.ts'
 import { systemParts } from '../main/parts.ts'
-import { actor } from './deadLetterCommands.ts'
+import { actor } from './actor.ts'
+import { choiceOption, cursorOption, limitOption } from './arguments.ts'
 import { withDb, type CommonOptions } from './options.ts'
 import { print, table } from './output.ts'
 
 interface KeyOptions extends CommonOptions {
   name: string
-  role: string
+  role: Role
 }
 
 export function addUserCommands(program: Command): void {
@@ -20,11 +21,10 @@ export function addUserCommands(program: Command): void {
     .command('reset-password')
     .description('a new random password for a user of the first start, shown once')
     .argument('<name>', 'the user')
-    .option('--json', 'one JSON document')
-    .action(async (name: string, _options: CommonOptions, command: Command) => {
+    .action(async (name: string, _options: object, command: Command) => {
       const options = command.optsWithGlobals<CommonOptions>()
       const user = await withDb(options, (db) => resetPassword(db, name))
-      print(options, { ok: true, ...user }, () => `${user.name} now logs in with ${user.password}`)
+      print(options, user, () => `${user.name} now logs in with ${user.password}`)
     })
   users
     .command('hash-password')
@@ -42,32 +42,37 @@ function addKeyCommands(keys: Command): void {
     .command('create')
     .description('makes a key and shows it once')
     .requiredOption('--name <name>', 'what it is for')
-    .option('--role <role>', ROLES.join(' | '), 'viewer')
-    .option('--json', 'one JSON document')
-    .action(async (_options: KeyOptions, command: Command) => {
+    .addOption(choiceOption('--role <role>', 'what it may do', ROLES).default('viewer'))
+    .action(async (_options: object, command: Command) => {
       const options = command.optsWithGlobals<KeyOptions>()
-      const role = ROLES.find((known) => known === options.role)
-      if (role === undefined) throw new HubError('bad_request', `there is no role "${options.role}"`, { hint: ROLES.join(' | ') })
-      const key = await withDb(options, (db) => createApiKey(db, { name: options.name, role, created_by: actor(), now: systemParts().clock.now() }))
-      print(options, { ok: true, ...key }, () => key.secret)
+      const { name, role } = options
+      const made = { name, role, created_by: actor(), now: systemParts().clock.now() }
+      const key = await withDb(options, (db) => createApiKey(db, made))
+      print(options, key, () => key.secret)
     })
   keys
     .command('list')
     .description('keys without their secrets')
-    .option('--json', 'one JSON document')
-    .action(async (_options: CommonOptions, command: Command) => {
-      const options = command.optsWithGlobals<CommonOptions>()
-      const page = await withDb(options, (db) => listApiKeys(db, { limit: 200 }))
-      print(options, page, () => table(['id', 'name', 'role', 'created', 'last used', 'revoked'], page.rows.map((row) => [row.id, row.name, row.role, row.created_at, row.last_used_at, row.revoked_at])))
+    .addOption(limitOption(50))
+    .addOption(cursorOption())
+    .action(async (_options: object, command: Command) => {
+      const options = command.optsWithGlobals<CommonOptions & { limit: number; cursor?: string }>()
+      const { limit, cursor } = options
+      const page = await withDb(options, (db) => listApiKeys(db, { limit, cursor }))
+      print(options, page, () =>
+        table(
+          ['id', 'name', 'role', 'created', 'last used', 'revoked'],
+          page.rows.map((row) => [row.id, row.name, row.role, row.created_at, row.last_used_at, row.revoked_at]),
+        ),
+      )
     })
   keys
     .command('revoke')
     .description('ends a key at once')
     .argument('<id>', 'the key')
-    .option('--json', 'one JSON document')
-    .action(async (id: string, _options: CommonOptions, command: Command) => {
+    .action(async (id: string, _options: object, command: Command) => {
       const options = command.optsWithGlobals<CommonOptions>()
       await withDb(options, (db) => revokeApiKey(db, id, systemParts().clock.now()))
-      print(options, { ok: true, id }, () => `${id} is revoked`)
+      print(options, { id }, () => `${id} is revoked`)
     })
 }

@@ -24,11 +24,17 @@ export async function addEffects(tx: Tx, effects: readonly NewEffect[], now: Dat
   if (effects.length === 0) return
   await tx.query(
     `insert into outbox (connection_id, kind, key, reference, order_id, next_attempt_at, created_at)
-     select e.connection_id, e.kind, e.key, e.reference, e.order_id, e.not_before, $2
-     from jsonb_to_recordset($1::jsonb)
-       as e(connection_id text, kind text, key text, reference jsonb, order_id uuid, not_before timestamptz)
+     select e.*, $7 from unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::uuid[], $6::timestamptz[]) as e
      on conflict (key) do nothing`,
-    [JSON.stringify(effects), now],
+    [
+      effects.map((effect) => effect.connection_id),
+      effects.map((effect) => effect.kind),
+      effects.map((effect) => effect.key),
+      effects.map((effect) => JSON.stringify(effect.reference)),
+      effects.map((effect) => effect.order_id),
+      effects.map((effect) => effect.not_before.toISOString()),
+      now,
+    ],
   )
 }
 

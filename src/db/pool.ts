@@ -230,7 +230,23 @@ function rowsOf<Row extends object>(result: pg.QueryResult | pg.QueryResult[]): 
 }
 
 function toValues(params: readonly unknown[] | undefined): unknown[] {
-  return params === undefined ? [] : [...params]
+  return params === undefined ? [] : params.map((param) => (Array.isArray(param) ? (arrayLiteral(param) ?? param) : param))
+}
+
+/**
+ * An array as PostgreSQL writes it. Whole batches travel as arrays, and node-postgres' own way of writing them is a noticeable share
+ * of what a batch costs. Undefined for an array that holds anything but plain values: those are left to node-postgres.
+ */
+function arrayLiteral(values: readonly unknown[]): string | undefined {
+  const parts: string[] = []
+  for (const value of values) {
+    if (typeof value === 'string') parts.push(/["\\]/.test(value) ? `"${value.replace(/["\\]/g, '\\$&')}"` : `"${value}"`)
+    else if (typeof value === 'number' || typeof value === 'boolean') parts.push(String(value))
+    else if (value === null || value === undefined) parts.push('NULL')
+    else if (Buffer.isBuffer(value)) parts.push(`"\\\\x${value.toString('hex')}"`)
+    else return undefined
+  }
+  return `{${parts.join(',')}}`
 }
 
 async function guarded<T>(work: () => Promise<T>): Promise<T> {

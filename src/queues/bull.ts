@@ -45,8 +45,8 @@ export interface QueueOptions {
   redis_url: string
   log: Log
   pool_max?: number
-  /** Keeps hubs apart that share one Redis (a demo beside a running hub). */
-  prefix?: string
+  /** A prefix of its own keeps hubs apart that share one Redis (a demo beside a running hub); its queues are removed at the end. */
+  temporary_prefix?: string
 }
 
 export interface WorkerOptions {
@@ -111,6 +111,7 @@ export async function openQueues(options: QueueOptions): Promise<OpenQueues> {
     close: () =>
       (closing ??= (async () => {
         await Promise.all([...workers].map((group) => group.close()))
+        if (options.temporary_prefix !== undefined) await wipe([...queues.values()])
         await Promise.allSettled([...queues.values()].map((queue) => queue.close()))
         await backend.close()
       })()),
@@ -138,7 +139,7 @@ async function postgresBackend(options: QueueOptions): Promise<Backend> {
   }
   const factory = createPostgresBackend as unknown as BackendFactory<IQueueBackend, unknown>
   return {
-    prefix: options.prefix ?? PREFIX,
+    prefix: options.temporary_prefix ?? PREFIX,
     kind: 'postgres',
     factory,
     queueConnection: pool,
@@ -179,7 +180,7 @@ async function redisBackend(options: QueueOptions): Promise<Backend> {
   }
   const factory = createRedisBackend as unknown as BackendFactory<IQueueBackend, unknown>
   return {
-    prefix: options.prefix ?? PREFIX,
+    prefix: options.temporary_prefix ?? PREFIX,
     kind: 'redis',
     factory,
     queueConnection: producer,
@@ -225,6 +226,9 @@ function jobOptions(options: AddOptions = {}): JobsOptions {
     ...(options.job_id === undefined ? {} : { jobId: options.job_id }),
   }
 }
+
+const wipe = (queues: readonly BullQueue[]): Promise<unknown> =>
+  Promise.allSettled(queues.map((queue) => queue.obliterate({ force: true })))
 
 /** BullMQ parks a command for ever while its connection is closing or down; here it becomes a coded fault after a while. */
 async function answered(work: Promise<unknown>): Promise<void> {

@@ -4,7 +4,7 @@ import type { Connection, Hub } from '../hub.ts'
 import type { JobReporter } from './define.ts'
 import { announceDeadLetters } from './deadLetters.ts'
 import { applyRows, claimDueRows, claimRow, finishFailedRow, type BatchEnd, type InboxRow } from './drainBatch.ts'
-import { beginRun, countRowDeath, endRun, type DrainRun } from './drainRun.ts'
+import { beginRun, countRowDeath, endRun, type CarefulRows, type DrainRun } from './drainRun.ts'
 import { relayDue } from './relay.ts'
 import { wakeAll, wakePull, wakePushes, type Wake } from './wake.ts'
 
@@ -38,7 +38,6 @@ interface Drain {
   deadline: number
   byTopic: Map<string, number>
   parked: number
-  carefulLeft: number
   pushesWokenAt: number
 }
 
@@ -60,7 +59,6 @@ export async function drainConnection(hub: Hub, connectionId: string, reporter: 
     deadline: performance.now() + SLICE_MS,
     byTopic: new Map(),
     parked: 0,
-    carefulLeft: run.deaths > 0 ? CAREFUL_ROWS : 0,
     pushesWokenAt: 0,
   }
   try {
@@ -72,12 +70,15 @@ export async function drainConnection(hub: Hub, connectionId: string, reporter: 
   }
 }
 
+/** True when nothing is due any more. Suspects come last: what kills must not keep the rest waiting, and what only was there when a process died is alone then. */
 async function drainAll(drain: Drain): Promise<boolean> {
-  if (drain.run.deaths > 0) {
+  if (drain.run.deaths > 0)
     drain.reporter.log(`${drain.run.deaths} earlier run(s) died with their process: rows are taken one by one`)
-    const empty = await carefulLane(drain)
-    if (empty) return true
-  }
+  const empty = (drain.run.deaths > 0 && (await carefulLane(drain, 'fresh', CAREFUL_ROWS))) || (await fastLanes(drain))
+  return empty && carefulLane(drain, 'suspect', Number.POSITIVE_INFINITY)
+}
+
+async function fastLanes(drain: Drain): Promise<boolean> {
   const lanes = await Promise.allSettled(Array.from({ length: LANES }, () => lane(drain)))
   const failed = lanes.find((result) => result.status === 'rejected')
   if (failed !== undefined) throw failed.reason
@@ -139,11 +140,10 @@ async function drainRow(drain: Drain, id: number): Promise<void> {
 }
 
 /** The attempt is committed before the row is worked on, so that a process that dies of it leaves a trace that counts. */
-async function carefulLane(drain: Drain): Promise<boolean> {
-  while (drain.carefulLeft > 0 && !timeIsUp(drain)) {
-    const row = await countRowDeath(drain.hub, drain.connection.id)
+async function carefulLane(drain: Drain, which: CarefulRows, rowsMax: number): Promise<boolean> {
+  for (let taken = 0; taken < rowsMax && !timeIsUp(drain); taken += 1) {
+    const row = await countRowDeath(drain.hub, drain.connection.id, which)
     if (row === undefined) return true
-    drain.carefulLeft -= 1
     if (row.deaths > POISON_DEATHS) await parkPoison(drain, row.id)
     else await drainRow(drain, row.id)
   }

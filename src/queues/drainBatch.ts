@@ -7,6 +7,7 @@ import type { Tx } from '../db/pool.ts'
 import type { Connection, Hub } from '../hub.ts'
 import { coreContext } from './context.ts'
 import { openDeadLetters, type NewDeadLetter } from './deadLetters.ts'
+import { OWN_TOPICS } from './ownTopics.ts'
 import { fullJitterMs } from './backoff.ts'
 
 /** A fault that may pass by itself (a bug that hits some states only) is given this many tries before a person is asked. */
@@ -55,11 +56,11 @@ export interface BatchEnd {
 
 const ROW_COLUMNS = 'id, connection_id, topic, dedupe_key, body, observed_at, received_at, attempts, deaths'
 
-/** Locks due rows of a connection, oldest first. Rows that another lane or process holds are passed over. */
+/** Locks due rows of a connection, oldest first. Rows that another lane or process holds are passed over, suspects are not for batches. */
 export function claimDueRows(tx: Tx, connectionId: string, now: Date, limit: number): Promise<InboxRow[]> {
   return tx.query<InboxRow>(
     `select ${ROW_COLUMNS} from inbox
-     where connection_id = $1 and state = 'pending' and next_attempt_at <= $2
+     where connection_id = $1 and state = 'pending' and deaths = 0 and next_attempt_at <= $2
      order by id limit $3 for update skip locked`,
     [connectionId, now, limit],
   )
@@ -112,9 +113,8 @@ interface MappedRow {
 /** Pure but for the vault: bytes → payload → facts. Whatever is wrong with the payload is the row's own fault and nobody else's. */
 function mapRow(hub: Hub, connection: Connection, row: InboxRow): MappedRow {
   try {
-    const mapping = Object.hasOwn(connection.connector.inbound, row.topic)
-      ? connection.connector.inbound[row.topic]
-      : undefined
+    const topics = Object.hasOwn(OWN_TOPICS, row.topic) ? OWN_TOPICS : connection.connector.inbound
+    const mapping = Object.hasOwn(topics, row.topic) ? topics[row.topic] : undefined
     if (mapping === undefined) {
       throw new HubError('unsupported', `nothing maps the topic ${row.topic.slice(0, 100)}`, {
         hint: 'add it to the connector, then replay',

@@ -59,15 +59,24 @@ export async function endRun(hub: Hub, run: DrainRun): Promise<void> {
   ])
 }
 
-/** Takes the oldest due row into account as a possible killer, committed before anything is done with it. Success clears it again. */
+/** `suspect`: a process has died before with this row alone in its hands. */
+export type CarefulRows = 'fresh' | 'suspect'
+
+const CHOICES: Record<CarefulRows, string> = {
+  fresh: 'deaths = 0 order by id',
+  suspect: 'deaths > 0 order by deaths, id',
+}
+
+/** Takes a due row into account as a possible killer, committed before anything is done with it. Success clears it again. */
 export async function countRowDeath(
   hub: Hub,
   connectionId: string,
+  which: CarefulRows,
 ): Promise<{ id: number; deaths: number } | undefined> {
   const [row] = await hub.db.query<{ id: number; deaths: number }>(
     `update inbox set deaths = deaths + 1
-     where id = (select id from inbox where connection_id = $1 and state = 'pending' and next_attempt_at <= $2
-                 order by id limit 1 for update skip locked)
+     where id = (select id from inbox where connection_id = $1 and state = 'pending' and next_attempt_at <= $2 and ${CHOICES[which]}
+                 limit 1 for update skip locked)
      returning id, deaths`,
     [connectionId, hub.clock.now()],
   )

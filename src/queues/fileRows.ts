@@ -4,6 +4,7 @@ import { insertInbox, sealRow } from '../db/inbox.ts'
 import { constraintOf, type Queryable, type Tx } from '../db/pool.ts'
 import { inTransaction } from '../db/transaction.ts'
 import type { Hub } from '../hub.ts'
+import { absentRows } from './absent.ts'
 import { acknowledge } from './fileMoves.ts'
 import { wakeAll, wakeDrain } from './wake.ts'
 
@@ -52,7 +53,7 @@ export async function storeFile(hub: Hub, file: FileToStore): Promise<'applied' 
       })
       // Another reader stored it a moment ago, or somebody refused it: what was decided holds.
       if (id === undefined) return decidedState(await findFile(tx, file.connection_id, file.sha256))
-      if (!shrunk) await insertRows(tx, hub, { id, connection_id: file.connection_id, parsed: file.parsed, now })
+      if (!shrunk) await insertRows(tx, hub, { id, ...file, now })
       return state
     })
   } catch (thrown) {
@@ -106,7 +107,7 @@ export async function confirmFile(hub: Hub, fileId: number, user: string): Promi
       { name: file.name, bytes, modified_at_ms: file.received_at.getTime() },
       connection.port.settings,
     )
-    await insertRows(tx, hub, { id: file.id, connection_id: file.connection_id, parsed, now })
+    await insertRows(tx, hub, { id: file.id, connection_id: file.connection_id, sha256: file.sha256, parsed, now })
     await decide(tx, { id: file.id, state: 'applied', user, now, action: 'file.confirm' })
     return { connection, definition, name: file.name, parsed }
   })
@@ -190,24 +191,31 @@ async function upsertFile(db: Queryable, file: FileRecord): Promise<number | und
   return row?.id
 }
 
+/** Rows as the sender counted them; one of ours may hold hundreds. */
+const sizeOf = (rows: number, totals: Readonly<Record<string, number>>): number => totals['rows'] ?? rows
+
 /** Against the last full file of the type that was applied; the first one has nothing to be measured by. */
 async function hasShrunk(tx: Tx, file: FileToStore): Promise<boolean> {
   if (file.parsed.scope !== 'full') return false
-  const [last] = await tx.query<{ rows: number }>(
-    `select rows from inbound_files where connection_id = $1 and type = $2 and scope = 'full' and state = 'applied' order by id desc limit 1`,
+  const [last] = await tx.query<{ rows: number; totals: Record<string, number> }>(
+    `select rows, totals from inbound_files where connection_id = $1 and type = $2 and scope = 'full' and state = 'applied' order by id desc limit 1`,
     [file.connection_id, file.parsed.type],
   )
-  return last !== undefined && last.rows - file.parsed.rows.length > last.rows * file.shrink_max
+  if (last === undefined) return false
+  const before = sizeOf(last.rows, last.totals)
+  return before - sizeOf(file.parsed.rows.length, file.parsed.totals) > before * file.shrink_max
 }
 
 async function insertRows(
   tx: Tx,
   hub: Hub,
-  file: { id: number; connection_id: string; parsed: ParsedFile; now: Date },
+  file: { id: number; connection_id: string; sha256: Buffer; parsed: ParsedFile; now: Date },
 ): Promise<void> {
   const { parsed } = file
-  for (let start = 0; start < parsed.rows.length; start += INSERT_ROWS_MAX) {
-    const sealed = parsed.rows.slice(start, start + INSERT_ROWS_MAX).map((row) =>
+  const connection = hub.connections.get(file.connection_id)
+  const rows = [...parsed.rows, ...(connection === undefined ? [] : await absentRows(tx, hub, connection, file))]
+  for (let start = 0; start < rows.length; start += INSERT_ROWS_MAX) {
+    const sealed = rows.slice(start, start + INSERT_ROWS_MAX).map((row) =>
       sealRow(hub.vault, {
         connection_id: file.connection_id,
         source: 'file',

@@ -14,7 +14,8 @@ const DRAIN_ALIVE_MS = 6_000
 const WAKE_AGAIN_AFTER_MS = 3_000
 /** A queue with this much waiting has no lack of wake-ups. */
 const WAITING_MAX = 200
-const SCHEDULES_EVERY_MS = 30_000
+/** After a wipe nothing is polled before this; a schedule that is there costs one look. */
+const SCHEDULES_EVERY_MS = 10_000
 const MATCH_EVERY_MS = 60_000
 const EXPIRE_EVERY_MS = 15_000
 const WAKE_MISSED_EVERY_MS = 30_000

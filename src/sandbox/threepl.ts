@@ -96,6 +96,7 @@ export async function startThreePl(options: ThreePlOptions): Promise<ThreePl> {
     busy: () =>
       ledger.waiting.size > 0 ||
       orderFiles(house).length > 0 ||
+      hasUnread(house) ||
       [...ledger.work.values()].some(({ state }) => state === 'accepted'),
     ledger: () => statement(ledger),
     receive: (lines) => arrive(house, lines),
@@ -127,6 +128,11 @@ function orderFiles({ options }: House): string[] {
   return readdirSync(join(options.root, 'outgoing'))
     .filter((name) => /^orders_.*\.csv$/.test(name))
     .toSorted()
+}
+
+/** A report that the hub has not fetched yet has not been told. */
+function hasUnread({ options }: House): boolean {
+  return readdirSync(join(options.root, 'incoming')).some((name) => name.endsWith('.csv') && !name.startsWith('.'))
 }
 
 /** Journal first, then the move. A file that is noted but not moved was cut off by a crash; one that is in both places came again. */

@@ -147,13 +147,14 @@ export const orderTotal = (order: ShopOrder): number =>
 /** A parcel as the hub noted it in the order's meta data. */
 interface Note {
   tracking_number: string
+  more_tracking_numbers: string[]
   lines: { sku: string; quantity: number; line_id: string }[]
 }
 
 /** Every meta entry that names a tracking number counts, whatever its key: two entries of one number are a doubled notice. */
 function notesOf(order: ShopOrder): Note[] {
   return order.meta.flatMap(({ value }) => {
-    const note = value as { tracking_number?: unknown; lines?: unknown } | null
+    const note = value as { tracking_number?: unknown; more_tracking_numbers?: unknown; lines?: unknown } | null
     if (
       typeof note !== 'object' ||
       note === null ||
@@ -161,7 +162,8 @@ function notesOf(order: ShopOrder): Note[] {
       !Array.isArray(note.lines)
     )
       return []
-    return [{ tracking_number: note.tracking_number, lines: note.lines as Note['lines'] }]
+    const more = Array.isArray(note.more_tracking_numbers) ? (note.more_tracking_numbers as string[]) : []
+    return [{ tracking_number: note.tracking_number, more_tracking_numbers: more, lines: note.lines as Note['lines'] }]
   })
 }
 
@@ -184,10 +186,10 @@ export function soldOrder(order: ShopOrder, currency: string): SoldOrder {
       cancelled: line.cancelled,
       shipped: shipped(line),
     })),
-    notices: notes.map(({ tracking_number, lines }) => ({
-      tracking_number,
-      lines: lines.map(({ sku, quantity }) => ({ sku, quantity })),
-    })),
+    notices: notes.flatMap(({ tracking_number, more_tracking_numbers, lines }) => [
+      { tracking_number, lines: lines.map(({ sku, quantity }) => ({ sku, quantity })) },
+      ...more_tracking_numbers.map((number) => ({ tracking_number: number, lines: [] })),
+    ]),
     total_minor: orderTotal(order),
     currency,
     payment_id: order.payment_id === '' ? null : order.payment_id,

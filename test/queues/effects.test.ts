@@ -155,10 +155,10 @@ test('a late write of an older claim changes nothing', async () => {
   expect(await outbox()).toMatchObject([{ state: 'queued', unknown_outcome: true }])
   const [young] = await claimGroup(database.db, group!, clock.now(), 1_000)
   expect(young!.fence).toBe(old!.fence + 1)
-  const late = await inTransaction(database.db, (tx) => finishDone(tx, old!, 'late', clock.now()))
+  const late = await inTransaction(database.db, (tx) => finishDone(tx, old!, { external_id: 'late' }, clock.now()))
   expect(late.end).toBe('late')
   expect(await outbox()).toMatchObject([{ state: 'sending', fence: young!.fence }])
-  expect((await inTransaction(database.db, (tx) => finishDone(tx, young!, 'right', clock.now()))).end).toBe('done')
+  expect((await inTransaction(database.db, (tx) => finishDone(tx, young!, { external_id: 'right' }, clock.now()))).end).toBe('done')
 })
 
 test('throttling waits as long as it was told and uses up no attempt', async () => {

@@ -161,8 +161,13 @@ export interface FileDefinition<S> {
   folders: (settings: S) => { incoming: string; outgoing: string; processed: string; error: string; acknowledgements: string }
   /** Whether this name is one of ours to read, and of which type. Temporary names and dot files never get here. */
   accepts: (name: string, settings: S) => { type: string; sequence: string | null } | undefined
-  /** Throws `file_invalid` or `control_total_mismatch` when the whole file cannot be trusted. */
-  parse: (file: { name: string; bytes: Buffer; modified_at_ms: number }, settings: S) => ParsedFile
+  /** Topic → type of the files that carry it, for reading a file whose name says nothing (`crossdock preview`). */
+  types?: Readonly<Record<string, string>>
+  /**
+   * Throws `file_invalid` or `control_total_mismatch` when the whole file cannot be trusted. With `type` the file is read as one of
+   * that type, whatever it is called.
+   */
+  parse: (file: { name: string; bytes: Buffer; modified_at_ms: number; type?: string }, settings: S) => ParsedFile
   acknowledgement?: (file: ParsedFile, result: FileResult) => { name: string; bytes: Buffer }
   /** Share of rows a full file may lose against the last applied one before it is held: 0.3 = 30 %. */
   shrink_max: (settings: S) => number
@@ -214,6 +219,8 @@ export interface ConnectorDefinition<S> {
   webhook?: WebhookDefinition<S>
   /** Topic → mapping. The words of `crossdock preview` (order, stock, shipment, settlement, refund) are used where they fit. */
   inbound: Readonly<Record<string, Mapping>>
+  /** Topic → keys under which the vendor's API wraps such documents. `crossdock preview` opens them; webhooks and pulls bring them bare. */
+  envelopes?: Readonly<Record<string, readonly string[]>>
   pull?: Partial<Readonly<Record<Stream, Pull<S>>>>
   /** A cheap authenticated call; returns one line that shows a real record. */
   test?: (port: Port<S>) => Promise<string>

@@ -122,6 +122,19 @@ export function readName(name: string, settings: Settings): { type: string; sequ
   return Number.isNaN(Date.parse(at)) ? undefined : { type, sequence, at }
 }
 
+/** Topic → the file type that carries it; of the two kinds of counts the one that claims less. */
+export const TYPES: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(Object.entries(FORMATS).map(([type, { topic }]) => [topic, type])),
+  stock: 'stock_part',
+}
+
+/** A file that came by another way than a partner's folder, so that its name says nothing. */
+const unnamed = (type: string, modified_at_ms: number): { type: string; sequence: string; at: string } => ({
+  type,
+  sequence: 'unnamed',
+  at: new Date(modified_at_ms).toISOString(),
+})
+
 interface Row {
   line: number
   head: Values
@@ -134,8 +147,11 @@ interface Row {
  * `file_invalid` for a file that is cut off or lacks a column, `control_total_mismatch` for one that does not add up. A row that
  * cannot be read gets its fault, and the others go on; of a document of several rows all stand or fall together.
  */
-export function parseIncoming(file: { name: string; bytes: Buffer }, settings: Settings): ParsedFile {
-  const name = readName(file.name, settings)
+export function parseIncoming(
+  file: { name: string; bytes: Buffer } & ({ type?: never } | { type: string; modified_at_ms: number }),
+  settings: Settings,
+): ParsedFile {
+  const name = file.type === undefined ? readName(file.name, settings) : unnamed(file.type, file.modified_at_ms)
   const format = name === undefined ? undefined : FORMATS[name.type]
   if (name === undefined || format === undefined) throw new HubError('file_invalid', 'the file name is not one of ours')
   const [header, ...records] = readCsv(

@@ -1,6 +1,6 @@
 import { ack, receipt, returned, shipment, stock } from '../../mappings/filedrop/facts.ts'
 import { defineConnector, type FileStoreSettings } from '../_kit/define.ts'
-import { parseIncoming, readName } from './incoming.ts'
+import { parseIncoming, readName, TYPES } from './incoming.ts'
 import { acknowledgementFile, fulfillment } from './outgoing.ts'
 import { foldersOf, Settings } from './settings.ts'
 
@@ -32,7 +32,8 @@ export const filedrop = defineConnector({
       const read = readName(name, settings)
       return read === undefined ? undefined : { type: read.type, sequence: read.sequence }
     },
-    parse: parseIncoming,
+    types: TYPES,
+    parse: ({ type, ...file }, settings) => parseIncoming(type === undefined ? file : { ...file, type }, settings),
     acknowledgement: (file, result) => acknowledgementFile(file, result),
     shrink_max: ({ shrink_max_percent }) => (shrink_max_percent ?? SHRINK_MAX_PERCENT) / 100,
   },

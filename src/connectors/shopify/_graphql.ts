@@ -61,7 +61,7 @@ export const FULFILLMENT_ORDERS = `query fulfillmentOrders($id: ID!) {
       lineItems(first: 50) { nodes { id remainingQuantity lineItem { id } } }
     } }
     fulfillments(first: 25) {
-      id status trackingInfo(first: 5) { number } fulfillmentLineItems(first: 20) { nodes { quantity lineItem { id } } }
+      id status trackingInfo(first: 25) { number } fulfillmentLineItems(first: 20) { nodes { quantity lineItem { id } } }
     }
   }
 }`

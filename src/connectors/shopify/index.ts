@@ -55,6 +55,15 @@ const TOPICS: Readonly<Record<string, keyof typeof inbound>> = {
   'shop/redact': 'redact_connection',
 }
 
+/** REST answers name the resource around what webhooks carry bare. */
+const ENVELOPES: Partial<Record<keyof typeof inbound, readonly string[]>> = {
+  order: ['order', 'orders'],
+  refund: ['refund', 'refunds'],
+  payment: ['transaction', 'transactions'],
+  stock: ['inventory_level', 'inventory_levels'],
+  shipment: ['fulfillment', 'fulfillments'],
+}
+
 const Shop = answer(Type.Object({ shop: Type.Object({ name: Type.String(), currencyCode: Type.String() }) }))
 
 /** Today's headers carry `X-`, those of Shopify's coming event deliveries do not. */
@@ -91,6 +100,7 @@ export const shopify = defineConnector({
     observedAt: (request) => header(request, 'triggered-at'),
   },
   inbound,
+  envelopes: ENVELOPES,
   pull: { orders: pullOrders, listings: pullListings },
   test: async (port) => {
     const { shop } = await ask(port, Shop, { operation: 'shop', query: SHOP, variables: {} })

@@ -1,7 +1,13 @@
 import { createHash } from 'node:crypto'
 import Type, { type Static } from 'typebox'
 import { HubError, type ErrorCode } from '../../core/errors.ts'
-import type { AvailabilityLine, AvailabilityResult, EffectResult, ShipmentNotice } from '../../core/model/effects.ts'
+import type {
+  AvailabilityLine,
+  AvailabilityResult,
+  EffectNote,
+  EffectResult,
+  ShipmentNotice,
+} from '../../core/model/effects.ts'
 import { legacyId, UNPAGED_MAX } from '../../mappings/shopify/graphql.ts'
 import type { Port, Pull } from '../_kit/define.ts'
 import { FULFILL, FULFILLMENT_ORDERS, LEVELS, ORDER, ORDERS, SET_QUANTITIES, VARIANTS } from './_graphql.ts'
@@ -266,6 +272,7 @@ const FulfillAnswer = answer(
   }),
 )
 const WORKABLE = ['OPEN', 'IN_PROGRESS']
+const HELD_BACK = ['ON_HOLD', 'SCHEDULED']
 
 interface Standing {
   work: Static<typeof Work>[]
@@ -273,6 +280,12 @@ interface Standing {
   missing: Map<string, number>
   booked: string | null
 }
+
+/** The parcel's own number first, then those of the parcels that it completes. */
+const numbersOf = ({ tracking_number, more_tracking_numbers }: ShipmentNotice): string[] => [
+  ...(tracking_number === null ? [] : [tracking_number]),
+  ...more_tracking_numbers,
+]
 
 async function standingOf(port: ShopPort, notice: ShipmentNotice): Promise<Standing | null> {
   const variables = { id: `gid://shopify/Order/${notice.order_external_id}` }
@@ -285,11 +298,10 @@ async function standingOf(port: ShopPort, notice: ShipmentNotice): Promise<Stand
   const missing = new Map<string, number>()
   for (const line of notice.lines)
     missing.set(line.line_external_id, (missing.get(line.line_external_id) ?? 0) + line.quantity)
+  const numbers = numbersOf(notice)
   const ours = order.fulfillments.filter(
     ({ status, trackingInfo }) =>
-      notice.tracking_number !== null &&
-      status !== 'CANCELLED' &&
-      trackingInfo.some((info) => info.number === notice.tracking_number),
+      status !== 'CANCELLED' && trackingInfo.some(({ number }) => number !== null && numbers.includes(number)),
   )
   for (const { quantity, lineItem } of ours.flatMap((fulfillment) => fulfillment.fulfillmentLineItems.nodes)) {
     const id = legacyId(lineItem.id)
@@ -301,19 +313,25 @@ async function standingOf(port: ShopPort, notice: ShipmentNotice): Promise<Stand
 const isBooked = ({ booked, missing }: Standing): boolean =>
   booked !== null && [...missing.values()].every((units) => units <= 0)
 
+interface Allotment {
+  byLocation: Map<
+    string,
+    { fulfillmentOrderId: string; fulfillmentOrderLineItems: { id: string; quantity: number }[] }[]
+  >
+  /** Units that the shop does not want any more. */
+  note: EffectNote | null
+  /** The shop still wants some of the units left over, but not now. */
+  held: boolean
+}
+
 /**
  * Spreads the missing units over open work, one mutation per location, because Shopify takes only one location at a time. Units that
- * the shop no longer wants (an edit or refund after the parcel left) find no work and are left out: the rest still gets its number.
+ * the shop no longer wants (an edit, refund or cancellation after the parcel left) find no work and are noted: the rest still gets its
+ * number.
  */
-function allocate({
-  work,
-  missing,
-}: Standing): Map<
-  string,
-  { fulfillmentOrderId: string; fulfillmentOrderLineItems: { id: string; quantity: number }[] }[]
-> {
+function allocate({ work, missing }: Standing): Allotment {
   const left = new Map(missing)
-  const byLocation: ReturnType<typeof allocate> = new Map()
+  const byLocation: Allotment['byLocation'] = new Map()
   for (const { id, status, assignedLocation, lineItems } of work) {
     if (!WORKABLE.includes(status)) continue
     const taken = lineItems.nodes.flatMap((line) => {
@@ -330,7 +348,13 @@ function allocate({
         { fulfillmentOrderId: id, fulfillmentOrderLineItems: taken },
       ])
   }
-  return byLocation
+  const lines = [...left].flatMap(([line_external_id, quantity]) => (quantity > 0 ? [{ line_external_id, quantity }] : []))
+  const held = work.some(
+    ({ status, lineItems }) =>
+      HELD_BACK.includes(status) &&
+      lineItems.nodes.some((line) => line.remainingQuantity > 0 && (left.get(legacyId(line.lineItem.id)) ?? 0) > 0),
+  )
+  return { byLocation, held, note: lines.length === 0 ? null : { kind: 'over_shipped', lines } }
 }
 
 /** Books a shipment against the order's open work. What stands under the tracking number already is not booked again. */
@@ -340,21 +364,20 @@ export async function sendShipments(port: ShopPort, notices: readonly ShipmentNo
   return results
 }
 
-type Ending = { outcome: 'done'; external_id: string | null } | { outcome: 'refused'; code: ErrorCode; detail: string }
+type Ending =
+  | { outcome: 'done'; external_id: string | null; note?: EffectNote }
+  | { outcome: 'refused'; code: ErrorCode; detail: string }
 
 async function sendShipment(port: ShopPort, notice: ShipmentNotice): Promise<Ending> {
   const standing = await standingOf(port, notice)
   if (standing === null)
     return { outcome: 'refused', code: 'vendor_not_found', detail: 'the shop does not know the order' }
   if (isBooked(standing)) return { outcome: 'done', external_id: standing.booked }
-  const parts = allocate(standing)
-  if (parts.size === 0 && standing.booked !== null) return { outcome: 'done', external_id: standing.booked }
-  if (parts.size === 0)
-    return { outcome: 'refused', code: 'over_shipped', detail: 'the shop has no open work left for what was shipped' }
-  const told = { company: notice.carrier, number: notice.tracking_number, url: notice.tracking_url }
-  const trackingInfo = Object.fromEntries(Object.entries(told).filter(([, value]) => value !== null))
-  let external_id: string | null = null
-  for (const lineItemsByFulfillmentOrder of parts.values()) {
+  const { byLocation, note, held } = allocate(standing)
+  const noted = note === null ? {} : { note }
+  const trackingInfo = trackingOf(notice)
+  let external_id = standing.booked
+  for (const lineItemsByFulfillmentOrder of byLocation.values()) {
     const variables = { fulfillment: { lineItemsByFulfillmentOrder, trackingInfo, notifyCustomer: true } }
     const call = { operation: 'fulfillmentCreate', query: FULFILL, variables, repeat: 'once' } as const
     const { fulfillmentCreate } = await ask(port, FulfillAnswer, call)
@@ -362,7 +385,21 @@ async function sendShipment(port: ShopPort, notice: ShipmentNotice): Promise<End
     if (fault !== undefined) return { outcome: 'refused', code: 'vendor_rejected', detail: fault.message.slice(0, 200) }
     external_id ??= fulfillmentCreate.fulfillment?.id ?? null
   }
-  return { outcome: 'done', external_id }
+  // Asked again after the hold, this books the rest: what stands under the number is not booked twice.
+  if (held) return { outcome: 'refused', code: 'vendor_conflict', detail: 'the shop holds back the work of some units' }
+  return { outcome: 'done', external_id, ...noted }
+}
+
+/** Shopify takes either one number with its address or several with theirs, matched by position. */
+function trackingOf(notice: ShipmentNotice): Record<string, string | string[]> {
+  const [number, ...more] = numbersOf(notice)
+  const url = notice.tracking_number === null ? null : notice.tracking_url
+  const told =
+    more.length === 0 || number === undefined
+      ? { number: number ?? null, url }
+      : { numbers: [number, ...more], urls: url === null ? null : [url] }
+  const all = Object.entries({ company: notice.carrier, ...told })
+  return Object.fromEntries(all.flatMap(([key, value]) => (value === null ? [] : [[key, value]])))
 }
 
 /** Read back after an unknown outcome. Without a tracking number two shipments cannot be told apart. */
@@ -370,7 +407,7 @@ export async function confirmShipments(
   port: ShopPort,
   notices: readonly ShipmentNotice[],
 ): Promise<'done' | 'not_done' | 'unknown'> {
-  if (notices.some((notice) => notice.tracking_number === null)) return 'unknown'
+  if (notices.some((notice) => numbersOf(notice).length === 0)) return 'unknown'
   for (const notice of notices) {
     const standing = await standingOf(port, notice)
     if (standing === null || !isBooked(standing)) return 'not_done'

@@ -90,6 +90,8 @@ export const stripe = defineConnector({
     payout: stripePayoutMoved,
     settlement: stripeSettlement,
   },
+  // A list answer; one object or event comes bare.
+  envelopes: { payment: ['data'], refund: ['data'], dispute: ['data'], payout: ['data'] },
   pull: { payments: pullPayments, settlements: pullSettlements },
   test: showNewestCharge,
 })

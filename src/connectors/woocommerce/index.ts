@@ -44,6 +44,9 @@ const TOPICS: Readonly<Record<string, string>> = {
   'product.restored': 'listing',
 }
 
+/** What a batch call answers with. */
+const BATCH_KEYS = ['create', 'update', 'delete'] as const
+
 export const woocommerce = defineConnector({
   id: 'woocommerce',
   label: 'WooCommerce',
@@ -75,6 +78,7 @@ export const woocommerce = defineConnector({
     listing: wooProduct,
     cancellation: wooCancellation,
   },
+  envelopes: { order: BATCH_KEYS, stock: BATCH_KEYS, listing: BATCH_KEYS },
   pull: { orders: pullOrders, listings: pullListings },
   test: showNewestOrder,
   availability: { batch_max: BATCH_MAX, compare_and_set: false, push: pushAvailability, read: readAvailability },

@@ -1,6 +1,12 @@
 import Type from 'typebox'
 import type { ErrorCode } from '../../core/errors.ts'
-import type { AvailabilityLine, AvailabilityResult, EffectResult, ShipmentNotice } from '../../core/model/effects.ts'
+import type {
+  AvailabilityLine,
+  AvailabilityResult,
+  EffectNote,
+  EffectResult,
+  ShipmentNotice,
+} from '../../core/model/effects.ts'
 import { checker } from '../../core/model/validate.ts'
 import type { Port } from '../_kit/define.ts'
 import type { WooSettings } from './index.ts'
@@ -179,6 +185,14 @@ async function idsBySku(
 /** Statuses that a shipped parcel does not turn into `completed`; the tracking number is noted there all the same. */
 const KEPT_STATUSES = new Set(['completed', 'cancelled', 'refunded', 'failed', 'trash'])
 
+/** The shop wants nothing of an order in one of these any more: a parcel for it is news to somebody. */
+const UNWANTED_STATUSES = new Set(['cancelled', 'refunded', 'failed', 'trash'])
+
+const overShipped = ({ lines }: ShipmentNotice): EffectNote => ({
+  kind: 'over_shipped',
+  lines: lines.map(({ line_external_id, quantity }) => ({ line_external_id, quantity })),
+})
+
 /** Writing meta data under a key that is already there replaces it, so one key per shipment makes the write repeatable. */
 const metaKey = (notice: ShipmentNotice): string => `_crossdock_shipment_${notice.shipment_id}`
 
@@ -207,7 +221,8 @@ export async function sendShipment(
         repeat: 'safe',
       })
     }
-    results.push({ outbox_id: notice.outbox_id, outcome: 'done', external_id: metaKey(notice) })
+    const done = { outbox_id: notice.outbox_id, outcome: 'done', external_id: metaKey(notice) } as const
+    results.push(UNWANTED_STATUSES.has(order.status) ? { ...done, note: overShipped(notice) } : done)
   }
   return results
 }
@@ -236,11 +251,11 @@ const isNoted = (order: ReturnType<typeof readOrder>, notice: ShipmentNotice): b
   order.meta_data.some(({ key }) => key === metaKey(notice))
 
 function noteOf(notice: ShipmentNotice): object {
-  const { carrier, tracking_number, tracking_url, shipped_at } = notice
+  const { carrier, tracking_number, more_tracking_numbers, tracking_url, shipped_at } = notice
   const lines = notice.lines.map((line) => ({
     line_id: line.line_external_id,
     sku: line.channel_sku,
     quantity: line.quantity,
   }))
-  return { carrier, tracking_number, tracking_url, shipped_at, lines }
+  return { carrier, tracking_number, more_tracking_numbers, tracking_url, shipped_at, lines }
 }

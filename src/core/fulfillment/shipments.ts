@@ -128,7 +128,7 @@ const mergeable = (shipment: Shipment) => shipment.lines.filter((line) => line.q
 async function loadPacked(tx: Tx, fulfillment_order_id: string): Promise<PackedRow[]> {
   return tx.query<PackedRow>(
     `select r.id, r.order_line_id, l.external_id as line_external_id, r.item_id, i.sku,
-       case when r.state = 'committed' then r.quantity else 0 end as quantity
+       case when r.state = 'committed' then r.quantity else 0 end as quantity, false as counted_out
      from reservations r
      join order_lines l on l.id = r.order_line_id
      join items i on i.id = r.item_id

@@ -2,7 +2,7 @@ import type { Tx } from '../../db/pool.ts'
 import type { CoreContext } from '../context.ts'
 import { HubError } from '../errors.ts'
 import { markDirty } from './ledger.ts'
-import { linkListings, mapListings, type ListingMapping } from './listings.ts'
+import { linkListings, LISTING_KEY, listingWakeKey, mapListings, type ListingMapping } from './listings.ts'
 import { wakeParked } from './wake.ts'
 
 /** The merchant's master data as the configuration (or the API) states it. */
@@ -59,7 +59,11 @@ export async function syncCatalog(tx: Tx, ctx: CoreContext, catalog: Catalog): P
   await linkListings(tx, ctx, await unlinkedListings(tx, items))
   const woken = await wakeParked(
     tx,
-    [...items.map((item) => itemWakeKey(item.company_id, item.sku)), ...locationKeys(catalog, places)],
+    [
+      ...items.map((item) => itemWakeKey(item.company_id, item.sku)),
+      ...(await awaitedListings(tx, items)),
+      ...locationKeys(catalog, places),
+    ],
     ctx.now,
   )
   return { items_added: items.length, kits_changed: kits.length, locations_changed: places.length, woken }
@@ -208,6 +212,19 @@ async function unlinkedListings(tx: Tx, items: readonly { company_id: string; sk
     [items.map((item) => item.company_id), items.map((item) => item.sku)],
   )
   return rows.map((row) => row.id)
+}
+
+/** An order may name a SKU that no listing was ever told of. It waits for the listing, which the item of that SKU brings by itself. */
+async function awaitedListings(tx: Tx, items: readonly { company_id: string; sku: string }[]): Promise<string[]> {
+  if (items.length === 0) return []
+  const rows = await tx.query<{ connection_id: string; sku: string }>(
+    `select distinct c.id as connection_id, w.sku
+     from unnest($1::text[], $2::text[]) as w(company_id, sku)
+     join connections c on c.company_id = w.company_id
+     join inbox i on i.connection_id = c.id and i.state = 'parked' and i.wake_key = $3 || c.id || ':' || w.sku`,
+    [items.map((item) => item.company_id), items.map((item) => item.sku), LISTING_KEY],
+  )
+  return rows.map((row) => listingWakeKey(row.connection_id, row.sku))
 }
 
 /** A location is known to its own connection by the external code, and to every connection by its id. */

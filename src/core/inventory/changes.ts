@@ -4,7 +4,8 @@ import type { StockChange, StockState } from '../model/stock.ts'
 import { allocateShortfalls } from './allocate.ts'
 import { lockStock, moveStock, peekStock, stockKey } from './ledger.ts'
 import { resolveNames, unknownLocation, unknownSku } from './places.ts'
-import { lockOrdersAtRisk, shortenPromises } from './shorten.ts'
+import type { Shortage } from './rulesShorten.ts'
+import { shortenPromises, withOrdersAtRisk } from './shorten.ts'
 
 type End = 'outside' | StockState
 
@@ -38,15 +39,31 @@ export async function applyStockChange(tx: Tx, ctx: CoreContext, inbound: Inboun
     return { kind: 'parked', error: unknownSku(names.company(connection_id) ?? '', sku, '$.sku') }
   if (delta === 0) return { kind: 'ignored', reason: 'same' }
 
-  const { from, to } = direction(reason, delta)
-  const wanted = Math.abs(delta)
-  if (from === 'available') {
-    const seen = (await peekStock(tx, [{ item_id, location_id }])).get(stockKey(item_id, location_id))
-    await lockOrdersAtRisk(tx, [{ item_id, location_id, units: wanted - (seen?.available ?? 0) }])
-  }
+  const movement = { ...direction(reason, delta), item_id, location_id, quantity: Math.abs(delta), reason, source }
+  return withOrdersAtRisk(tx, await foresee(tx, movement), () => move(tx, ctx, movement, new Date(at)))
+}
+
+interface Movement {
+  item_id: number
+  location_id: string
+  from: End
+  to: End
+  quantity: number
+  reason: StockChange['reason']
+  source: string
+}
+
+/** What taking so many units will probably find missing, judged before anything is locked. */
+async function foresee(tx: Tx, { item_id, location_id, from, quantity }: Movement): Promise<Shortage[]> {
+  if (from !== 'available') return []
+  const seen = await peekStock(tx, [{ item_id, location_id }])
+  return [{ item_id, location_id, units: quantity - (seen.get(stockKey(item_id, location_id))?.available ?? 0) }]
+}
+
+async function move(tx: Tx, ctx: CoreContext, movement: Movement, occurred_at: Date): Promise<FactOutcome> {
+  const { item_id, location_id, from, to, reason, source, quantity: wanted } = movement
   const stock = await lockStock(tx, [{ item_id, location_id }], ctx.now)
   const row = stock.get(stockKey(item_id, location_id))
-  const occurred_at = new Date(at)
   if (row === undefined || (row.counted_as_of !== null && occurred_at <= row.counted_as_of))
     return { kind: 'ignored', reason: 'superseded' }
   if (from === 'available') {

@@ -6,7 +6,7 @@ import { lockStock, moveStock, peekStock, stockKey, type StockKey, type StockMov
 import { resolveNames, unknownLocation, unknownSku, type Names } from './places.ts'
 import { movesToTarget, targetOfCount, type Counted, type CountTarget } from './rulesCount.ts'
 import type { Shortage } from './rulesShorten.ts'
-import { lockOrdersAtRisk, shortenPromises } from './shorten.ts'
+import { shortenPromises, withOrdersAtRisk } from './shorten.ts'
 
 interface CountedLine extends StockKey, Counted {
   /** Position of the fact it came with. */
@@ -26,10 +26,12 @@ type Read = { lines: CountedLine[] } | { outcome: FactOutcome }
 export async function applyCounts(tx: Tx, ctx: CoreContext, facts: readonly InboundFact[]): Promise<FactOutcome[]> {
   const reads = await readCounts(tx, facts)
   const lines = reads.flatMap((read) => ('lines' in read ? read.lines : []))
-  await lockOrdersAtRisk(tx, foreseeShortages(lines, await peekStock(tx, lines)))
-  const stock = await lockStock(tx, lines, ctx.now)
-  const newest = keepNewest(lines, stock)
-  await applyLines(tx, ctx, newest, stock)
+  const newest = await withOrdersAtRisk(tx, foreseeShortages(lines, await peekStock(tx, lines)), async () => {
+    const stock = await lockStock(tx, lines, ctx.now)
+    const kept = keepNewest(lines, stock)
+    await applyLines(tx, ctx, kept, stock)
+    return kept
+  })
   const applied = Map.groupBy(newest, (line) => line.index)
   return reads.map((read, index): FactOutcome => {
     if ('outcome' in read) return read.outcome

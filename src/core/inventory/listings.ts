@@ -11,8 +11,9 @@ export interface ListingMapping {
   items: readonly { sku: string; quantity: number }[]
 }
 
+export const LISTING_KEY = 'listing:'
 export const listingWakeKey = (connection_id: string, channel_sku: string): string =>
-  `listing:${connection_id}:${channel_sku}`
+  `${LISTING_KEY}${connection_id}:${channel_sku}`
 
 /**
  * Channels told what they offer. Listings are kept by (connection, channel SKU) and their external ids are merged, because a stock

@@ -17,15 +17,47 @@ export interface CausedShortage extends Shortage {
 type Broken = BrokenPromise<CausedShortage>
 type Promised = PromisedRow & { order_line_id: number }
 
+/** Orders that another transaction held when their promises had to be broken. */
+interface Busy extends Error {
+  busy_orders: readonly string[]
+}
+
+const FORESIGHTS_MAX = 5
+
 /**
- * Locks the orders whose promises these shortages will probably break. Orders are locked before stock, but how much is missing is only
- * certain under the lock of the stock; so whoever may have to break promises looks ahead first and calls this before it locks stock.
+ * Runs work that locks stock and may have to break promises there. Orders are locked before stock, but how much is missing is only
+ * certain under the lock of the stock; so the orders that will probably suffer are locked first. Where that foresight was wrong, all
+ * locks of the work are given back and taken again with the orders that it turned out to need.
  */
-export async function lockOrdersAtRisk(tx: Tx, shortages: readonly Shortage[]): Promise<void> {
-  const foreseen = shortages.filter((shortage) => shortage.units > 0)
-  if (foreseen.length === 0) return
-  const chosen = choosePromisesToBreak(await loadPromises(tx, foreseen), foreseen)
-  await lockOrdersById(tx, [...new Set(chosen.map(({ row }) => row.order_id))])
+export async function withOrdersAtRisk<T>(
+  tx: Tx,
+  foreseen: readonly Shortage[],
+  work: () => Promise<T>,
+): Promise<T> {
+  const likely = foreseen.filter((shortage) => shortage.units > 0)
+  const rows = likely.length === 0 ? [] : await loadPromises(tx, likely)
+  const needed = new Set(choosePromisesToBreak(rows, likely).map(({ row }) => row.order_id))
+  for (let attempt = 1; ; attempt += 1) {
+    await tx.query('savepoint breaking_promises')
+    try {
+      await lockOrdersById(tx, [...needed])
+      const result = await work()
+      await tx.query('release savepoint breaking_promises')
+      return result
+    } catch (thrown) {
+      if (!isBusy(thrown) || attempt === FORESIGHTS_MAX) throw thrown
+      await tx.query('rollback to savepoint breaking_promises')
+      for (const id of thrown.busy_orders) needed.add(id)
+    }
+  }
+}
+
+const isBusy = (thrown: unknown): thrown is Busy => thrown instanceof Error && 'busy_orders' in thrown
+
+/** Its code is PostgreSQL's own word for "run this transaction again", which `inTransaction` heeds. */
+function busyOrders(busy_orders: readonly string[]): Busy {
+  const text = 'orders whose promises have to be broken are held by another transaction'
+  return Object.assign(new Error(text), { code: '40001', busy_orders })
 }
 
 /**
@@ -33,7 +65,7 @@ export async function lockOrdersAtRisk(tx: Tx, shortages: readonly Shortage[]): 
  * shortfall, which the next allocation may fill from elsewhere. The caller has locked the stock rows, which keeps the reservations at
  * these places as they are; `stock` (by `stockKey`) is brought up to date. More units than asked for become free where a multipack is
  * broken up, fewer where nothing more is promised. An order that another transaction holds is not waited for, because that one may
- * wait for our stock: another promise is broken in its place, and where there is none the transaction is run again.
+ * wait for our stock: another promise is broken in its place, and where there is none `withOrdersAtRisk` starts anew.
  */
 export async function shortenPromises(
   tx: Tx,
@@ -106,7 +138,7 @@ async function chooseLockable(
     )
     const unlocked = [...new Set(chosen.map(({ row }) => row.order_id))].filter((id) => !locked.has(id))
     if (unlocked.length === 0) {
-      if (busy.size > 0 && brokenUnits(chosen) < brokenUnits(choosePromisesToBreak(rows, shortages))) throw tryAgain()
+      if (busy.size > 0 && brokenUnits(chosen) < brokenUnits(choosePromisesToBreak(rows, shortages))) throw busyOrders([...busy])
       return chosen
     }
     const free = await tx.query<{ id: string }>(
@@ -125,12 +157,6 @@ function brokenUnits(broken: readonly BrokenPromise<CausedShortage>[]): number {
     const units = own.reduce((total, { quantity }) => total + quantity, 0)
     return sum + Math.min(units, shortage.units)
   }, 0)
-}
-
-/** PostgreSQL's own word for "run this transaction again", which `inTransaction` heeds. */
-function tryAgain(): Error {
-  const code = '40001'
-  return Object.assign(new Error('orders whose promises have to be broken are held by another transaction'), { code })
 }
 
 /** A row that loses all its units becomes the shortfall itself and keeps its place in the queue; a part becomes a row of its own. */

@@ -5,9 +5,9 @@ import { bookedOrder } from '../inventory/reserve.ts'
 import type { Component } from '../inventory/rules.ts'
 import { wakeParked } from '../inventory/wake.ts'
 import { keepPeople, personKey } from '../people/people.ts'
-import { orderWakeKey, sortArrivals, type Arrival, type InboundOrder } from './arrivals.ts'
+import { orderWakeKey, sortArrivals, type Arrival, type InboundOrder, type PaymentsNamed } from './arrivals.ts'
 import { linkPayments, unlinkedPayments } from './payments.ts'
-import { lineRows, orderRow } from './pictures.ts'
+import { lineRows, orderRow, paymentIds } from './pictures.ts'
 import { keepRefunds, recountCancelled } from './refunds.ts'
 import type { ResolvedListing } from './resolve.ts'
 import { diffLines } from './rules.ts'
@@ -39,19 +39,26 @@ interface Made {
  */
 export async function applyOrders(tx: Tx, ctx: CoreContext, inbound: readonly InboundOrder[]): Promise<FactOutcome[]> {
   const outcomes: FactOutcome[] = []
-  const { due, listings } = await sortArrivals(tx, ctx, inbound, outcomes)
-  if (due.length === 0) return outcomes
+  const { due, named, listings } = await sortArrivals(tx, ctx, inbound, outcomes)
+  if (due.length === 0 && named.length === 0) return outcomes
   const made = await make(tx, ctx, due, listings)
   const stored = await store(tx, ctx, made)
   const timeline = stored.changed.flatMap((one) => one.timeline)
   await keepRefundsOf(tx, ctx, stored.changed)
+  const joined = await joinNamed(tx, named)
   const paid = await linkPaymentsOf(tx, stored.changed)
   const components = new Map<number, readonly Component[]>()
   for (const { listing_id, components: own } of listings.values()) components.set(listing_id, own)
   const settled = await settleOrders(
     tx,
     ctx,
-    stored.changed.map(({ changed }) => ({ ...changed, paid: changed.fresh === null || paid.has(changed.order.id) })),
+    [
+      ...stored.changed.map(({ changed }) => ({
+        ...changed,
+        paid: changed.fresh === null || paid.has(changed.order.id),
+      })),
+      ...joined,
+    ],
     timeline,
     components,
   )
@@ -125,7 +132,7 @@ async function store(tx: Tx, ctx: CoreContext, made: readonly Made[]): Promise<{
 
 function storedFresh(ctx: CoreContext, made: Made, lines: readonly StoredLine[]): Stored {
   const { row, arrival } = made
-  const order = keptOrder(ctx, row, null)
+  const order = keptOrder(ctx, made, null)
   return {
     made,
     changed: {
@@ -151,7 +158,8 @@ function received({ row, arrival, lines }: Made): TimelineFact {
 }
 
 /** The order as it is now; what the picture does not carry is as it was. */
-function keptOrder(ctx: CoreContext, row: OrderRow, known: StoredOrder | null): StoredOrder {
+function keptOrder(ctx: CoreContext, { row, arrival }: Made, known: StoredOrder | null): StoredOrder {
+  const payment_ids = paymentIds(known, arrival.order)
   return {
     id: row.id,
     connection_id: row.connection_id,
@@ -169,6 +177,7 @@ function keptOrder(ctx: CoreContext, row: OrderRow, known: StoredOrder | null): 
     payment_state: known?.payment_state ?? row.payment_state,
     is_test: row.is_test,
     person_id: row.person_id,
+    payment_ids,
   }
 }
 
@@ -212,7 +221,7 @@ function storedKnown(
   const { known, source } = arrival
   if (known === null) throw new HubError('invariant_broken', 'an order that is new was taken for a known one')
   const changed: ChangedOrder = {
-    order: keptOrder(ctx, row, known),
+    order: keptOrder(ctx, made, known),
     source,
     sold_before: soldByListing(known, before),
     fresh: null,
@@ -250,6 +259,23 @@ async function keepRefundsOf(tx: Tx, ctx: CoreContext, stored: readonly Stored[]
 async function linkPaymentsOf(tx: Tx, stored: readonly Stored[]): Promise<Set<string>> {
   const orders = stored.map(({ made: { arrival } }) => arrival.order)
   return linkPayments(tx, await unlinkedPayments(tx, orders))
+}
+
+/** Payments that came before anybody knew whose they were may belong to an order that names them only now. */
+async function joinNamed(tx: Tx, named: readonly PaymentsNamed[]): Promise<ChangedOrder[]> {
+  if (named.length === 0) return []
+  const orders = named.map(({ order }) => ({ ...order, number: order.number ?? order.external_id }))
+  const paid = await linkPayments(tx, await unlinkedPayments(tx, orders))
+  const gained = named.filter(({ order }) => paid.has(order.id))
+  const lines = await loadLines(
+    tx,
+    gained.map(({ order }) => order.id),
+  )
+  const linesOf = Map.groupBy(lines, (line) => line.order_id)
+  return gained.map(({ order, source }) => {
+    const sold_before = soldByListing(order, linesOf.get(order.id) ?? [])
+    return { order, source, sold_before, fresh: null, paid: true }
+  })
 }
 
 async function wake(tx: Tx, ctx: CoreContext, stored: readonly Stored[]): Promise<void> {

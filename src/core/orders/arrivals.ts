@@ -6,8 +6,8 @@ import { listingWakeKey } from '../inventory/listings.ts'
 import type { Order } from '../model/order.ts'
 import { linkSkus, resolveListings, type Resolution, type ResolvedListing } from './resolve.ts'
 import { compareVersions, judgePicture, pictureFault, type PictureVersion } from './rules.ts'
-import { confirmVersions, lockOrders, orderKey, rememberRepeats, type StoredOrder } from './sql.ts'
-import { lifecycleAfter } from './pictures.ts'
+import { addPaymentIds, confirmVersions, lockOrders, orderKey, rememberRepeats, type StoredOrder } from './sql.ts'
+import { lifecycleAfter, paymentIds } from './pictures.ts'
 
 export interface InboundOrder {
   connection_id: string
@@ -27,9 +27,17 @@ export interface Arrival extends InboundOrder {
   known: StoredOrder | null
 }
 
+/** An old or known picture that names payment ids which its order does not have yet. */
+export interface PaymentsNamed {
+  order: StoredOrder
+  source: string
+}
+
 export interface Arrivals {
   /** What is to be applied. Every SKU that is wanted is listed. */
   due: Arrival[]
+  /** Orders that gain nothing but payment ids; these are kept already. */
+  named: PaymentsNamed[]
   /** By `listingWakeKey`. */
   listings: ReadonlyMap<string, ResolvedListing>
 }
@@ -47,7 +55,7 @@ export async function sortArrivals(
   const newest = pickNewest(ctx, inbound, outcomes)
   const known = await lockOrders(tx, newest.map(keyOf))
   const judged = newest.map((arrival) => ({ ...arrival, known: known.get(orderKey(keyOf(arrival))) ?? null }))
-  const news = await setAsideOld(tx, judged, outcomes)
+  const { news, named } = await setAsideOld(tx, judged, outcomes)
   const resolution = await resolveListings(
     tx,
     ctx,
@@ -58,7 +66,7 @@ export async function sortArrivals(
     order.lines.flatMap((line) => resolution.linkable.get(listingWakeKey(connection_id, line.channel_sku)) ?? []),
   )
   const linked = await linkSkus(tx, ctx, [...new Set(linkable)])
-  return { due, listings: linked.size === 0 ? resolution.listings : new Map([...resolution.listings, ...linked]) }
+  return { due, named, listings: linked.size === 0 ? resolution.listings : new Map([...resolution.listings, ...linked]) }
 }
 
 const keyOf = ({ connection_id, order }: InboundOrder) => ({ connection_id, external_id: order.external_id })
@@ -66,11 +74,20 @@ const keyOf = ({ connection_id, order }: InboundOrder) => ({ connection_id, exte
 export const orderWakeKey = (connection_id: string, external_id: string): string =>
   `order:${connection_id}:${external_id}`
 
-/** The version stays out of the hash: the same content seen twice is the same content. */
+/**
+ * The version stays out of the hash: the same content seen twice is the same content. So do payment ids, which only some of a channel's
+ * messages carry: an order would seem to change with every other message.
+ */
 function contentHash(order: Order): Buffer {
   return createHash('sha256')
-    .update(JSON.stringify({ ...order, version: null }))
+    .update(JSON.stringify({ ...order, version: null, payment_ids: null }))
     .digest()
+}
+
+/** The picture that counts, with the payment ids of those that it supersedes. */
+function superseding(arrival: Arrival, older: Arrival): Arrival {
+  const order = { ...arrival.order, payment_ids: paymentIds(older.order, arrival.order) }
+  return { ...arrival, order, superseded: [...arrival.superseded, ...older.superseded, older.index] }
 }
 
 function pickNewest(ctx: CoreContext, inbound: readonly InboundOrder[], outcomes: FactOutcome[]): Arrival[] {
@@ -93,9 +110,8 @@ function pickNewest(ctx: CoreContext, inbound: readonly InboundOrder[], outcomes
     const before = newest.get(key)
     const arrival: Arrival = { ...one, index, superseded: [], policy, version, content_sha256, known: null }
     if (before === undefined) newest.set(key, arrival)
-    else if (compareVersions(before.version, version) < 0) {
-      newest.set(key, { ...arrival, superseded: [...before.superseded, before.index] })
-    } else before.superseded.push(index)
+    else if (compareVersions(before.version, version) < 0) newest.set(key, superseding(arrival, before))
+    else newest.set(key, superseding(before, arrival))
   }
   for (const { superseded } of newest.values()) {
     for (const index of superseded) outcomes[index] = { kind: 'ignored', reason: 'superseded' }
@@ -109,9 +125,17 @@ function faultOf({ connection_id }: InboundOrder, fault: { path: string; message
     : new HubError('payload_invalid', fault.message, { path: fault.path })
 }
 
-/** Returns what is news. Messages that are not are remembered by their order, because an erasure has to find them. */
-async function setAsideOld(tx: Tx, arrivals: readonly Arrival[], outcomes: FactOutcome[]): Promise<Arrival[]> {
+/**
+ * Returns what is news, and which orders gain payment ids by what is not. Messages that are no news are remembered by their order,
+ * because an erasure has to find them.
+ */
+async function setAsideOld(
+  tx: Tx,
+  arrivals: readonly Arrival[],
+  outcomes: FactOutcome[],
+): Promise<{ news: Arrival[]; named: PaymentsNamed[] }> {
   const news: Arrival[] = []
+  const named: PaymentsNamed[] = []
   const confirmed: Arrival[] = []
   const repeats: { order_id: string; source: string }[] = []
   for (const arrival of arrivals) {
@@ -125,7 +149,14 @@ async function setAsideOld(tx: Tx, arrivals: readonly Arrival[], outcomes: FactO
     outcomes[arrival.index] = { kind: 'ignored', reason: verdict === 'older' ? 'older' : 'same' }
     if (verdict === 'confirm') confirmed.push(arrival)
     repeats.push({ order_id: arrival.known.id, source: arrival.source })
+    const payment_ids = paymentIds(arrival.known, arrival.order)
+    if (payment_ids.length > arrival.known.payment_ids.length)
+      named.push({ order: { ...arrival.known, payment_ids }, source: arrival.source })
   }
+  await addPaymentIds(
+    tx,
+    named.map(({ order }) => order),
+  )
   await confirmVersions(
     tx,
     confirmed.map((arrival) => ({
@@ -135,7 +166,7 @@ async function setAsideOld(tx: Tx, arrivals: readonly Arrival[], outcomes: FactO
     })),
   )
   await rememberRepeats(tx, repeats)
-  return news
+  return { news, named }
 }
 
 function storedVersion(order: StoredOrder | null): PictureVersion | null {

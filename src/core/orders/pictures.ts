@@ -62,8 +62,13 @@ export function orderRow(
     ship_country: order.ship_to?.country ?? null,
     shipping_method: order.shipping_method,
     ...order.totals,
-    payment_ids: arrayText(order.payment_ids),
+    payment_ids: arrayText(paymentIds(known, order)),
   }
+}
+
+/** A picture that leaves payment ids out says nothing about those that are known. */
+export function paymentIds(known: Pick<StoredOrder, 'payment_ids'> | null, order: Order): string[] {
+  return [...new Set([...(known?.payment_ids ?? []), ...order.payment_ids])]
 }
 
 export function pictureWithRefunds(connection_id: string, order: Order): OrderRow['payment_state'] {

@@ -1,5 +1,5 @@
 import type { Tx } from '../../db/pool.ts'
-import { columns } from '../columns.ts'
+import { arrayText, columns } from '../columns.ts'
 import type { FulfillmentState, Lifecycle, PaymentState, ReservationState } from './rules.ts'
 
 /** An order as it is kept, as far as a newer picture or a cancellation has to know. */
@@ -20,6 +20,8 @@ export interface StoredOrder {
   payment_state: PaymentState
   is_test: boolean
   person_id: string | null
+  /** Every gateway id that any picture has ever named. */
+  payment_ids: string[]
 }
 
 export interface StoredLine {
@@ -41,7 +43,7 @@ export interface OrderKey {
 
 const STORED = `o.id, o.connection_id, o.external_id, o.number, o.version_updated_at, o.version_observed_at, o.content_sha256,
   o.picture_lifecycle, o.tombstone_updated_at, o.tombstone_observed_at, o.placed_at, o.received_at, o.lifecycle, o.payment_state,
-  o.is_test, o.person_id`
+  o.is_test, o.person_id, o.payment_ids`
 
 export const orderKey = ({ connection_id, external_id }: OrderKey): string => `${connection_id}:${external_id}`
 
@@ -143,6 +145,18 @@ export async function updateOrders(tx: Tx, rows: readonly OrderRow[], now: Date)
     `update orders o set ${PICTURE_KEYS.map((key) => `${key} = ${valueOf(key)}`).join(', ')}, changed_at = ${NEXT}
      from ${UNNESTED} where o.id = n.id`,
     [...columns(rows, ORDER_KEYS), now],
+  )
+}
+
+/** What a picture names is added, never taken away: a webhook may leave out what a poll has shown. The orders are locked. */
+export async function addPaymentIds(
+  tx: Tx,
+  rows: readonly { id: string; payment_ids: readonly string[] }[],
+): Promise<void> {
+  if (rows.length === 0) return
+  await tx.query(
+    `update orders o set payment_ids = n.payment_ids::text[] from unnest($1::uuid[], $2::text[]) as n(id, payment_ids) where o.id = n.id`,
+    [rows.map((row) => row.id), rows.map((row) => arrayText(row.payment_ids))],
   )
 }
 

@@ -49,7 +49,7 @@ export const RestRefund = Type.Object({
   order_id: MaybeId,
   ...fields(MaybeText, 'created_at', 'processed_at', 'note'),
   restock: MaybeBoolean,
-  refund_line_items: list(
+  refund_line_items: Type.Array(
     Type.Object({
       line_item_id: AnyId,
       quantity: Units,

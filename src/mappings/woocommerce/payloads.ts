@@ -117,7 +117,8 @@ export const WooProduct = Type.Object(
     parent_id: Type.Optional(WooId),
     name: maybe(Text),
     type: Type.Optional(Text),
-    sku: maybe(Text),
+    /** Always there, empty or not; it tells a product from an order or a webhook, which have an id and perhaps a name, too. */
+    sku: Type.Union([Text, Type.Null()]),
     manage_stock: Type.Optional(Type.Union([Type.Boolean(), Type.Literal('parent')])),
     stock_quantity: maybe(Type.Number()),
   },

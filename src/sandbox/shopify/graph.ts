@@ -122,7 +122,7 @@ function fulfillmentNode(order: ShopOrder, fulfillment: ShopFulfillment, face: F
   return {
     id: `gid://shopify/Fulfillment/${fulfillment.id}`,
     status: 'SUCCESS',
-    trackingInfo: firstOf([{ number: fulfillment.tracking_number }]),
+    trackingInfo: firstOf(fulfillment.tracking_numbers.map((number) => ({ number }))),
     fulfillmentLineItems: connection(fulfillment.lines, ({ line_id, quantity }) => ({
       id: `gid://shopify/FulfillmentLineItem/${fulfillment.id}${line_id}`,
       quantity,

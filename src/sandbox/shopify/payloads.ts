@@ -123,7 +123,8 @@ function fulfillmentPayload(order: ShopOrder, fulfillment: ShopFulfillment): Rec
     status: 'success',
     created_at: secondOf(fulfillment.at),
     tracking_company: fulfillment.tracking_company,
-    tracking_number: fulfillment.tracking_number,
+    tracking_number: fulfillment.tracking_numbers[0] ?? null,
+    tracking_numbers: fulfillment.tracking_numbers,
     line_items: fulfillment.lines.map(({ line_id, quantity }) => ({
       id: number(line_id),
       sku: order.lines.find((line) => line.id === line_id)?.sku,

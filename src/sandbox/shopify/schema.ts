@@ -254,7 +254,9 @@ export const SDL = /* GraphQL */ `
   input FulfillmentTrackingInput {
     company: String
     number: String
+    numbers: [String!]
     url: URL
+    urls: [URL!]
   }
   type FulfillmentCreatePayload {
     fulfillment: Fulfillment

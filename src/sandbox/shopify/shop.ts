@@ -30,7 +30,7 @@ export interface ShopRefund {
 export interface ShopFulfillment {
   id: string
   at: string
-  tracking_number: string | null
+  tracking_numbers: string[]
   tracking_company: string | null
   lines: { line_id: string; quantity: number }[]
 }
@@ -206,10 +206,10 @@ export function soldOrder(order: ShopOrder, currency: string): SoldOrder {
         shipped: units.shipped,
       }
     }),
-    notices: order.fulfillments.map((fulfillment) => ({
-      tracking_number: fulfillment.tracking_number ?? '',
-      lines: fulfillment.lines.map(({ line_id, quantity }) => ({ sku: skuOf.get(line_id) ?? '', quantity })),
-    })),
+    notices: order.fulfillments.flatMap(({ tracking_numbers: [first = '', ...more], lines }) => [
+      { tracking_number: first, lines: lines.map(({ line_id, quantity }) => ({ sku: skuOf.get(line_id) ?? '', quantity })) },
+      ...more.map((tracking_number) => ({ tracking_number, lines: [] })),
+    ]),
     total_minor: linesTotal(order, (line) => line.ordered - line.removed) + order.shipping_minor,
     currency,
     payment_id: order.transactions[0]?.payment_id ?? null,

@@ -65,7 +65,7 @@ interface FulfillmentInput {
     fulfillmentOrderId: string
     fulfillmentOrderLineItems?: { id: string; quantity: number }[]
   }[]
-  trackingInfo?: { company?: string; number?: string }
+  trackingInfo?: { company?: string; number?: string; numbers?: string[] }
 }
 
 export function fulfill({ fulfillment: input }: { fulfillment: FulfillmentInput }, context: GraphContext) {
@@ -84,9 +84,10 @@ export function fulfill({ fulfillment: input }: { fulfillment: FulfillmentInput 
       return refuse('Invalid fulfillment order line item quantity requested.')
     }
   }
-  const { number = null, company = null } = input.trackingInfo ?? {}
+  const { number, numbers = [], company = null } = input.trackingInfo ?? {}
+  if (number !== undefined && numbers.length > 0) return refuse('Give either number or numbers.')
   const at = context.now().toISOString()
-  const fulfillment = { id: context.newId(), at, tracking_number: number, tracking_company: company, lines }
+  const fulfillment = { id: context.newId(), at, tracking_numbers: number === undefined ? numbers : [number], tracking_company: company, lines }
   context.commit({ type: 'fulfilled', at, order_id: order.id, fulfillment })
   return { fulfillment: { id: `gid://shopify/Fulfillment/${fulfillment.id}` }, userErrors: [] }
 }

@@ -98,6 +98,7 @@ describe('shipments', () => {
     order_number: '#5',
     carrier: null,
     tracking_number: 'T1',
+    more_tracking_numbers: [],
     tracking_url: null,
     shipped_at: '2026-11-01T11:00:00Z',
     lines: [{ line_external_id: '6', channel_sku: 'TEA', quantity: 3 }],
@@ -112,6 +113,11 @@ describe('shipments', () => {
   const standing = (...nodes: object[]) => ({ data: { order: { fulfillmentOrders: { nodes }, fulfillments: [] } } })
   const booked = (id: string) => ({ data: { fulfillmentCreate: { fulfillment: { id }, userErrors: [] } } })
   const send = async () => await shopify.shipments!.send(portTo(SETTINGS).port, [notice], 'key', new Date(0))
+
+  it('asks a person about units that the shop holds back', async () => {
+    answers(standing(work('A', 'L1', 1), work('D', 'L1', 9, 'ON_HOLD')), booked('F1'))
+    expect(await send()).toMatchObject([{ outcome: 'refused', code: 'vendor_conflict' }])
+  })
 
   it('books one fulfillment a location, and never against work on hold', async () => {
     const asked = answers(standing(work('A', 'L1', 1), work('B', 'L2', 5), work('C', 'L1', 1), work('D', 'L1', 9, 'ON_HOLD')), booked('F1'), booked('F2')) // prettier-ignore

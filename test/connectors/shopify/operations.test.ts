@@ -250,6 +250,7 @@ describe('shipments', () => {
     order_number: order.number,
     carrier: 'DHL',
     tracking_number,
+    more_tracking_numbers: [] as string[],
     tracking_url: 'https://track.example/TRACK-1',
     shipped_at: '2026-11-01T11:00:00Z',
     lines: [{ line_external_id: order.lines[0]!.line_id, channel_sku: order.lines[0]!.sku, quantity }],
@@ -270,14 +271,42 @@ describe('shipments', () => {
     expect(shipped(order).lines[0]!.shipped).toBe(3)
   })
 
-  it('refuses more than the shop has open, and an order it does not know', async () => {
+  it('books every parcel of a unit under its own number, once', async () => {
+    const order = sell('TEA', 3)
+    const notice = { ...noticeOf(order, 2, 'P-3'), more_tracking_numbers: ['P-1', 'P-2'] }
+    const [first] = await send(notice)
+    expect(await send(notice)).toEqual([first])
+    expect(shipped(order).notices).toEqual([
+      { tracking_number: 'P-3', lines: [{ sku: 'TEA', quantity: 2 }] },
+      { tracking_number: 'P-1', lines: [] },
+      { tracking_number: 'P-2', lines: [] },
+    ])
+    expect(await send({ ...noticeOf(order, 1, null), more_tracking_numbers: ['P-4'] })).toMatchObject([
+      { outcome: 'done' },
+    ])
+    expect(shipped(order).notices.at(-1)).toMatchObject({ tracking_number: 'P-4' })
+  })
+
+  it('books what the shop has open, notes what it does not want any more, and refuses an order it does not know', async () => {
     const order = sell('TEA', 1)
-    expect(await send(noticeOf(order, 2))).toMatchObject([{ outcome: 'refused', code: 'over_shipped' }])
+    const note = (quantity: number) => ({
+      kind: 'over_shipped',
+      lines: [{ line_external_id: order.lines[0]!.line_id, quantity }],
+    })
+    const cancelled = sell('TEA', 2)
+    shop.cancel(cancelled.external_id)
+    expect(await send(noticeOf(cancelled, 2))).toMatchObject([
+      { outcome: 'done', external_id: null, note: { kind: 'over_shipped', lines: [{ quantity: 2 }] } },
+    ])
+    expect(shipped(cancelled).notices).toEqual([])
+    expect(await send(noticeOf(order, 2))).toMatchObject([
+      { outcome: 'done', external_id: expect.stringContaining('Fulfillment'), note: note(1) },
+    ])
+    expect(await send(noticeOf(order, 1, 'TRACK-9'))).toMatchObject([{ outcome: 'done', external_id: null, note: note(1) }]) // prettier-ignore
+    expect(shipped(order).notices).toHaveLength(1)
     expect(await send(noticeOf({ ...order, external_id: '1' }, 1))).toMatchObject([
       { outcome: 'refused', code: 'vendor_not_found' },
     ])
-    shop.cancel(order.external_id)
-    expect(await send(noticeOf(order, 1))).toMatchObject([{ outcome: 'refused', code: 'over_shipped' }])
   })
 
   it('reports a lost answer as unknown and settles it by reading back', async () => {

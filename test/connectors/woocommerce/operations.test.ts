@@ -223,6 +223,7 @@ describe('shipments', () => {
     order_number: order.number,
     carrier: 'DHL',
     tracking_number: 'T1',
+    more_tracking_numbers: [],
     tracking_url: null,
     shipped_at: now().toISOString(),
     lines: [{ line_external_id: order.lines[0]!.line_id, channel_sku: order.lines[0]!.sku, quantity: 1 }],
@@ -253,10 +254,26 @@ describe('shipments', () => {
     expect(soldOrder(order.external_id).notices.map((each) => each.tracking_number)).toEqual(['T1', 'T2'])
   })
 
-  it('leave a cancelled order cancelled', async () => {
+  it('name every parcel of a unit', async () => {
+    const order = sell()
+    const more_tracking_numbers = ['T8', 'T9']
+    await woocommerce.shipments!.send(port().port, [notice(order, { more_tracking_numbers })], 'k', now())
+    expect(soldOrder(order.external_id)).toMatchObject({
+      notices: [{ tracking_number: 'T1' }, { tracking_number: 'T8', lines: [] }, { tracking_number: 'T9', lines: [] }],
+      lines: [{ shipped: 1 }],
+    })
+  })
+
+  it('leave a cancelled order cancelled, and say that it was not wanted any more', async () => {
     const order = sell()
     shop.cancel(order.external_id)
-    await woocommerce.shipments!.send(port().port, [notice(order, { units_remaining: 0 })], 'k', now())
+    const results = await woocommerce.shipments!.send(port().port, [notice(order, { units_remaining: 0 })], 'k', now())
+    expect(results).toMatchObject([
+      {
+        outcome: 'done',
+        note: { kind: 'over_shipped', lines: [{ line_external_id: order.lines[0]!.line_id, quantity: 1 }] },
+      },
+    ])
     expect(soldOrder(order.external_id)).toMatchObject({ cancelled: true, notices: [{ tracking_number: 'T1' }] })
   })
 

@@ -308,10 +308,10 @@ describe('the smaller WooCommerce payloads', () => {
   }) // prettier-ignore
 
   it('a product with variations asks for the listings pull, a grouped one is nothing to stock, half a unit is not a count', () => {
-    expect(wooProduct.map({ id: 9, type: 'variable' }, context).facts).toMatchObject([
+    expect(wooProduct.map({ id: 9, type: 'variable', sku: '' }, context).facts).toMatchObject([
       { kind: 'signal', document: { stream: 'listings' } },
     ])
-    expect(wooProduct.map({ id: 9, type: 'grouped' }, context).facts).toEqual([])
+    expect(wooProduct.map({ id: 9, type: 'grouped', sku: '' }, context).facts).toEqual([])
     const half = wooProduct.map({ id: 9, sku: 'H', manage_stock: true, stock_quantity: 1.5 }, context)
     expect(half.facts).toMatchObject([{ document: { quantity: null } }])
     expect(half.warnings).toHaveLength(1)
