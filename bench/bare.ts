@@ -13,8 +13,8 @@ import { inRounds, rowOf, type Bench } from './kit/figures.ts'
 import type { Ground } from './kit/ground.ts'
 
 const CONCURRENCY = 8
-/** About two seconds of work on each backend. */
-const JOBS = { postgres: 2_500, redis: 15_000 } as const
+/** A second or two of work on each backend. */
+const JOBS = { postgres: 2_000, redis: 12_000 } as const
 const PAYLOAD = { filler: 'x'.repeat(400 - '{"filler":""}'.length) }
 
 type Factory = BackendFactory<IQueueBackend, unknown>
@@ -38,7 +38,11 @@ export async function bareJobsPerSecond(ground: Ground): Promise<number> {
   const queue: BareQueue = new Queue(name, { connection: backend.connection }, backend.factory)
   const count = JOBS[ground.backend]
   try {
-    const jobs = Array.from({ length: count }, () => ({ name: 'noop', data: PAYLOAD, opts: { removeOnComplete: true } }))
+    const jobs = Array.from({ length: count }, () => ({
+      name: 'noop',
+      data: PAYLOAD,
+      opts: { removeOnComplete: true },
+    }))
     for (let from = 0; from < count; from += 500) await queue.addBulk(jobs.slice(from, from + 500))
     return await workOff(name, backend, count)
   } finally {
@@ -78,7 +82,11 @@ function postgresBackend(url: string): Backend {
 function redisBackend(url: string): Backend {
   const client = new Redis(url, { maxRetriesPerRequest: null })
   client.setMaxListeners(0)
-  return { factory: createRedisBackend as unknown as Factory, connection: client, close: async () => void (await client.quit()) }
+  return {
+    factory: createRedisBackend as unknown as Factory,
+    connection: client,
+    close: async () => void (await client.quit()),
+  }
 }
 
 export const bare: Bench = {
@@ -87,6 +95,10 @@ export const bare: Bench = {
   run: async (options) => {
     const { rounds, control } = await inRounds(options, () => bareJobsPerSecond(options.ground))
     const note = `concurrency ${CONCURRENCY}, 400 B, removeOnComplete, one process`
-    return { rows: [rowOf({ figure: 'bare_bullmq', unit: 'jobs/s', samples: rounds, note })], rounds: rounds.length, control }
+    return {
+      rows: [rowOf({ figure: 'bare_bullmq', unit: 'jobs/s', samples: rounds, note })],
+      rounds: rounds.length,
+      control,
+    }
   },
 }

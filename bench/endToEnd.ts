@@ -6,7 +6,8 @@ import type { Ground } from './kit/ground.ts'
 import { zipfOrders, type BenchOrder } from './kit/orders.ts'
 import { startWhole, waitUntilQuiet } from './kit/whole.ts'
 
-const ORDERS = 8_000
+const ORDERS = 5_000
+const WARM_UP = 1_500
 const CONNECTIONS = 64
 const RESERVED_MS_MAX = 60_000
 const QUIET_MS_MAX = 30_000
@@ -35,6 +36,7 @@ export const endToEnd: Bench = {
   run: async (options) => {
     const client = await startClient()
     try {
+      await ordersPerSecond(options.ground, client, zipfOrders(WARM_UP, 0))
       const { rounds, control } = await inRounds(options, async (index) => {
         const orders = zipfOrders(ORDERS, index * ORDERS)
         const baseline = await bareJobsPerSecond(options.ground)

@@ -6,7 +6,7 @@ import { inRounds, quantile, rowOf, type Bench } from './kit/figures.ts'
 import type { Ground } from './kit/ground.ts'
 import { zipfOrders, type BenchOrder } from './kit/orders.ts'
 
-const ORDERS = 8_000
+const ORDERS = 6_000
 const CONNECTIONS = 64
 /** More than the product's own pool, so that the peer is not held back by it. */
 const PEER_POOL = 16
@@ -21,7 +21,11 @@ interface Posted {
 const place = { release_after_seconds: 3_600 }
 
 /** The product as it runs with `--role api`: verified, sealed, committed together with whatever else is waiting, then answered. */
-async function postToProduct(ground: Ground, client: Client, orders: readonly BenchOrder[]): Promise<{ full: Posted; half: Posted }> {
+async function postToProduct(
+  ground: Ground,
+  client: Client,
+  orders: readonly BenchOrder[],
+): Promise<{ full: Posted; half: Posted }> {
   const { hub, url, close } = await ground.startApi(place)
   if (url === undefined) throw new Error('the hub has no address')
   try {
@@ -58,8 +62,16 @@ async function postToPeer(ground: Ground, client: Client, orders: readonly Bench
   }
 }
 
-async function measure(client: Client, url: string, orders: readonly BenchOrder[], per_second?: number): Promise<Posted> {
-  const { seconds, latencies_ms } = await client.post(url, orders, { connections: CONNECTIONS, ...(per_second === undefined ? {} : { per_second }) })
+async function measure(
+  client: Client,
+  url: string,
+  orders: readonly BenchOrder[],
+  per_second?: number,
+): Promise<Posted> {
+  const { seconds, latencies_ms } = await client.post(url, orders, {
+    connections: CONNECTIONS,
+    ...(per_second === undefined ? {} : { per_second }),
+  })
   return { per_second: orders.length / seconds, p99_ms: quantile(latencies_ms, 0.99) }
 }
 

@@ -4,7 +4,7 @@ import { inRounds, rowOf, type Bench } from './kit/figures.ts'
 import { zipfOrders } from './kit/orders.ts'
 import { startWhole, waitUntilQuiet } from './kit/whole.ts'
 
-const ORDERS = 6_000
+const ORDERS = 4_000
 const CONNECTIONS = 64
 const QUIET_MS_MAX = 60_000
 /** Goal G11. */
@@ -31,7 +31,9 @@ export const jobsPerOrder: Bench = {
           await whole.close()
         }
       })
-      const last = [...(rounds.at(-1) ?? [])].filter(([, share]) => share > 0).map(([name, share]) => `${name} ${Math.round(share * ORDERS)}`)
+      const last = [...(rounds.at(-1) ?? [])]
+        .filter(([, share]) => share > 0)
+        .map(([name, share]) => `${name} ${Math.round(share * ORDERS)}`)
       const row = rowOf({
         figure: 'jobs_per_order',
         unit: 'jobs/order',

@@ -27,16 +27,22 @@ async function runBench(bench: Bench, options: BenchOptions): Promise<BenchResul
     rows,
     rounds,
     load_average: { start, end: load() },
-    control: { commits_per_second: Math.round(median(control)), spread: Math.round((Math.max(...control) / Math.min(...control)) * 100) / 100 },
+    control: {
+      commits_per_second: Math.round(median(control)),
+      spread: Math.round((Math.max(...control) / Math.min(...control)) * 100) / 100,
+    },
     audited: true,
   }
 }
 
 function table({ bench, backend, rows, rounds, load_average, control }: BenchResult): string {
   const head = ['figure', 'value', 'unit', 'baseline', 'ratio', 'target', '']
-  const body = rows.map((row) => [row.figure, row.value, row.unit, row.baseline ?? '', row.ratio ?? '', row.target ?? '', verdict(row)].map(String))
+  const body = rows.map((row) =>
+    [row.figure, row.value, row.unit, row.baseline ?? '', row.ratio ?? '', row.target ?? '', verdict(row)].map(String),
+  )
   const widths = head.map((name, column) => Math.max(name.length, ...body.map((row) => row[column]?.length ?? 0)))
-  const line = (cells: readonly string[]): string => `  ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd()
+  const line = (cells: readonly string[]): string =>
+    `  ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd()
   return [
     '',
     `${bench} (${backend}, median of ${rounds} rounds, load ${load_average.start} → ${load_average.end}, ${control.commits_per_second} commits/s ± ${control.spread}×)`,
@@ -68,6 +74,10 @@ async function main(): Promise<void> {
   const tell = (line: string): void => console.error(line)
   tell(machine())
   const ground = await openGround({ redis_url: process.env['REDIS_URL'] ?? '', dir: values.dir })
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    // Without this the private database server would live on.
+    process.once(signal, () => void ground.close().finally(() => process.exit(1)))
+  }
   const results: BenchResult[] = []
   try {
     for (const bench of chosen) {

@@ -12,11 +12,11 @@ import type { Ground } from './kit/ground.ts'
 import { makeOrders, zipf, type BenchOrder } from './kit/orders.ts'
 import { LOCATION, SKUS, skuOf, STOCK_OF_EACH, STORE, WAREHOUSE } from './kit/shop.ts'
 
-const ORDERS = 3_000
+const ORDERS = 2_500
 /** What the drain takes at most at once. */
 const BATCH = 250
 const PEER_CONNECTIONS = 16
-const PEER_MS = 700
+const PEER_MS = 500
 const LAST_UNITS = 500
 const RUSH = 1_000
 
@@ -29,7 +29,9 @@ function factsOf(hub: Hub, orders: readonly BenchOrder[]): InboundFact[] {
   if (mapping === undefined) throw new Error('the storefront maps no orders')
   const context = { observed_at: new Date().toISOString(), settings: {} }
   return orders.flatMap((order) =>
-    mapping.map(JSON.parse(order.body.toString('utf8')), context).facts.map((fact) => ({ connection_id: STORE, source: `inbox:${order.id}`, fact })),
+    mapping
+      .map(JSON.parse(order.body.toString('utf8')), context)
+      .facts.map((fact) => ({ connection_id: STORE, source: `inbox:${order.id}`, fact })),
   )
 }
 
@@ -85,10 +87,20 @@ const oneStatement: ReserveOne = async (db, order_id, item_id, quantity) => {
 /** The usual way: look under a lock, decide, write. */
 const forUpdate: ReserveOne = (db, order_id, item_id, quantity) =>
   inTransaction(db, async (tx: Tx) => {
-    const [row] = await tx.query<{ available: number }>('select available from peer_stock where item_id = $1 for update', [item_id])
+    const [row] = await tx.query<{ available: number }>(
+      'select available from peer_stock where item_id = $1 for update',
+      [item_id],
+    )
     if (row === undefined || row.available < quantity) return false
-    await tx.query('update peer_stock set available = available - $2, committed = committed + $2 where item_id = $1', [item_id, quantity])
-    await tx.query('insert into peer_reservations (order_id, item_id, quantity) values ($1, $2, $3)', [order_id, item_id, quantity])
+    await tx.query('update peer_stock set available = available - $2, committed = committed + $2 where item_id = $1', [
+      item_id,
+      quantity,
+    ])
+    await tx.query('insert into peer_reservations (order_id, item_id, quantity) values ($1, $2, $3)', [
+      order_id,
+      item_id,
+      quantity,
+    ])
     return true
   })
 
@@ -146,7 +158,8 @@ async function sellOut(ground: Ground): Promise<void> {
       [skuOf(0)],
     )
     const { ok } = await verify(hub.db)
-    if (!ok || row?.promised !== LAST_UNITS || row.left !== 0) throw new Error(`of ${LAST_UNITS} units ${row?.promised} were promised`)
+    if (!ok || row?.promised !== LAST_UNITS || row.left !== 0)
+      throw new Error(`of ${LAST_UNITS} units ${row?.promised} were promised`)
   } finally {
     await close()
   }
@@ -171,10 +184,23 @@ export const reserve: Bench = {
     })
     const rows = (['hot', 'zipf'] as const).flatMap((kind) => {
       const samples = rounds.map((round) => round[kind].product)
-      const note = 'whole orders (people, lines, ledger, work, outbox) against a peer that writes a stock and a reservation row and nothing else'
+      const note =
+        'whole orders (people, lines, ledger, work, outbox) against a peer that writes a stock and a reservation row and nothing else'
       return [
-        rowOf({ figure: `reserve_${kind}_vs_one_statement`, unit: 'orders/s', samples, baseline: rounds.map((round) => round[kind].statement), note }),
-        rowOf({ figure: `reserve_${kind}_vs_for_update`, unit: 'orders/s', samples, baseline: rounds.map((round) => round[kind].locking), note }),
+        rowOf({
+          figure: `reserve_${kind}_vs_one_statement`,
+          unit: 'orders/s',
+          samples,
+          baseline: rounds.map((round) => round[kind].statement),
+          note,
+        }),
+        rowOf({
+          figure: `reserve_${kind}_vs_for_update`,
+          unit: 'orders/s',
+          samples,
+          baseline: rounds.map((round) => round[kind].locking),
+          note,
+        }),
       ]
     })
     return { rows, rounds: rounds.length, control }

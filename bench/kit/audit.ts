@@ -9,7 +9,13 @@ import { SKUS, STOCK_OF_EACH } from './shop.ts'
  */
 export async function audit(db: Db, orders: readonly BenchOrder[]): Promise<void> {
   const { ok, checks } = await verify(db)
-  if (!ok) throw new Error(`the audit found ${checks.filter(({ violations }) => violations > 0).map(({ name }) => name).join(', ')}`)
+  if (!ok)
+    throw new Error(
+      `the audit found ${checks
+        .filter(({ violations }) => violations > 0)
+        .map(({ name }) => name)
+        .join(', ')}`,
+    )
   const [found] = await db.query<{ orders: number; committed: number; promised: number; available: number }>(
     `select (select count(*) from orders) as orders,
        (select count(*) from orders where reservation_state = 'committed') as committed,
@@ -17,7 +23,12 @@ export async function audit(db: Db, orders: readonly BenchOrder[]): Promise<void
        (select sum(available)::bigint from stock) as available`,
   )
   const units = unitsOf(orders)
-  const wanted = { orders: orders.length, committed: orders.length, promised: units, available: SKUS * STOCK_OF_EACH - units }
+  const wanted = {
+    orders: orders.length,
+    committed: orders.length,
+    promised: units,
+    available: SKUS * STOCK_OF_EACH - units,
+  }
   if (JSON.stringify(found) !== JSON.stringify(wanted)) {
     throw new Error(`the audit found ${JSON.stringify(found)} where ${JSON.stringify(wanted)} was sold`)
   }

@@ -8,7 +8,11 @@ export interface Client {
   /** Addresses of two storefronts that take every number at once, without a limit. */
   channels: Readonly<Record<string, string>>
   /** Posts every order once, over so many connections kept alive; at full speed, or at a steady pace whatever the answers do. */
-  post: (hub_url: string, orders: readonly BenchOrder[], options: { connections: number; per_second?: number }) => Promise<Loaded>
+  post: (
+    hub_url: string,
+    orders: readonly BenchOrder[],
+    options: { connections: number; per_second?: number },
+  ) => Promise<Loaded>
   /** Posts single-line orders of distinct SKUs and waits until the other storefront was told of each. */
   sell: (hub_url: string, orders: readonly BenchOrder[], options: { per_second?: number }) => Promise<Sold>
   close: () => Promise<void>
@@ -30,14 +34,27 @@ export async function startClient(): Promise<Client> {
   return {
     channels: channels.urls,
     post: async (hub_url, orders, { connections, per_second }) => {
-      const answer = await ask({ kind: 'post', port: portOf(hub_url), requests: requestsOf(orders), connections, per_second })
+      const answer = await ask({
+        kind: 'post',
+        port: portOf(hub_url),
+        requests: requestsOf(orders),
+        connections,
+        per_second,
+      })
       if (answer.kind !== 'posted') throw new Error('the senders did not answer')
       if (answer.failed > 0) throw new Error(`${answer.failed} of ${orders.length} webhooks were not taken`)
       return answer
     },
     sell: async (hub_url, orders, { per_second }) => {
       const items = orders.map((order) => inventoryItemOf(order.lines[0]?.sku ?? ''))
-      const answer = await ask({ kind: 'sell', port: portOf(hub_url), requests: requestsOf(orders), items, channel: OUTLET, per_second })
+      const answer = await ask({
+        kind: 'sell',
+        port: portOf(hub_url),
+        requests: requestsOf(orders),
+        items,
+        channel: OUTLET,
+        per_second,
+      })
       if (answer.kind !== 'sold') throw new Error('the sellers did not answer')
       return answer
     },

@@ -6,7 +6,14 @@ import { parentPort } from 'node:worker_threads'
 export type Command =
   | { kind: 'listen'; channels: readonly string[] }
   | { kind: 'post'; port: number; requests: readonly Uint8Array[]; connections: number; per_second: number | undefined }
-  | { kind: 'sell'; port: number; requests: readonly Uint8Array[]; items: readonly string[]; channel: string; per_second: number | undefined }
+  | {
+      kind: 'sell'
+      port: number
+      requests: readonly Uint8Array[]
+      items: readonly string[]
+      channel: string
+      per_second: number | undefined
+    }
 
 export type Answer = { kind: 'listening'; urls: Record<string, string> } | Loaded | Sold
 
@@ -112,7 +119,8 @@ async function sell({ port, requests, items, channel, per_second }: Extract<Comm
     await until(at)
     const told = tellWhenPushed(channel, items[index] ?? '')
     const line = lines[index % lines.length]
-    if (line === undefined || (await line.send(requests[index] ?? new Uint8Array())) !== 200) throw new Error('a sale was refused')
+    if (line === undefined || (await line.send(requests[index] ?? new Uint8Array())) !== 200)
+      throw new Error('a sale was refused')
     const then = await told
     if (then === undefined) missing += 1
     else latencies_ms.push(then - at)
@@ -154,15 +162,20 @@ interface GraphCall {
 async function openChannel(channel: string): Promise<string> {
   const server = createServer((request, response) => {
     const at = performance.now()
-    bodyOf(request).then((body) => {
-      const call = JSON.parse(body) as GraphCall
-      for (const { inventoryItemId } of call.variables.input?.quantities ?? []) {
-        awaited.get(pushKey(channel, inventoryItemId))?.(at)
-        awaited.delete(pushKey(channel, inventoryItemId))
-      }
-      const data = ANSWERS.find(([begin]) => call.query.startsWith(begin))?.[1]
-      response.writeHead(data === undefined ? 404 : 200, { 'content-type': 'application/json' }).end(JSON.stringify({ data }))
-    }, () => response.destroy())
+    bodyOf(request).then(
+      (body) => {
+        const call = JSON.parse(body) as GraphCall
+        for (const { inventoryItemId } of call.variables.input?.quantities ?? []) {
+          awaited.get(pushKey(channel, inventoryItemId))?.(at)
+          awaited.delete(pushKey(channel, inventoryItemId))
+        }
+        const data = ANSWERS.find(([begin]) => call.query.startsWith(begin))?.[1]
+        response
+          .writeHead(data === undefined ? 404 : 200, { 'content-type': 'application/json' })
+          .end(JSON.stringify({ data }))
+      },
+      () => response.destroy(),
+    )
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`

@@ -49,10 +49,13 @@ export interface Measured {
 
 const ROUNDS_MIN = 3
 /** A bench that is slow on this machine stops after its smallest number of rounds, so that the whole run stays bounded. */
-const BENCH_MS_MAX = 36_000
+const BENCH_MS_MAX = 32_000
 
 /** Runs the contestants of one round one after the other, round by round, so that a noisy minute hits all of them alike. */
-export async function inRounds<T>({ ground, rounds, tell }: BenchOptions, round: (index: number) => Promise<T>): Promise<{ rounds: T[]; control: number[] }> {
+export async function inRounds<T>(
+  { ground, rounds, tell }: BenchOptions,
+  round: (index: number) => Promise<T>,
+): Promise<{ rounds: T[]; control: number[] }> {
   const end = performance.now() + BENCH_MS_MAX
   const results: T[] = []
   const control: number[] = []
@@ -115,4 +118,5 @@ const rounded = (value: number): number => Number(value.toPrecision(4))
 /** The one-minute load average of the machine. */
 export const load = (): number => rounded(loadavg()[0] ?? 0)
 
-export const machine = (): string => `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown processor'}, Node ${process.versions.node}`
+export const machine = (): string =>
+  `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown processor'}, Node ${process.versions.node}`

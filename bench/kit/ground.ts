@@ -12,7 +12,19 @@ import { openSession, type Session } from '../../src/db/pool.ts'
 import { inTransaction } from '../../src/db/transaction.ts'
 import { openHub, startHub, type HubOptions, type OpenHub, type RunningHub } from '../../src/main.ts'
 import { coreContext } from '../../src/queues/context.ts'
-import { COMPANY, inventoryItemOf, LOCATION, OUTLET, SHOP, SKUS, skuOf, STOCK_OF_EACH, STORE, WAREHOUSE, WEBHOOK_SECRET } from './shop.ts'
+import {
+  COMPANY,
+  inventoryItemOf,
+  LOCATION,
+  OUTLET,
+  SHOP,
+  SKUS,
+  skuOf,
+  STOCK_OF_EACH,
+  STORE,
+  WAREHOUSE,
+  WEBHOOK_SECRET,
+} from './shop.ts'
 
 const TEMPLATE = 'bench_template'
 const CONTROL_MS = 250
@@ -62,7 +74,12 @@ export async function openGround(options: { redis_url: string; dir: string | und
   }
   const hubOptions = async (place: PlaceOptions): Promise<HubOptions> => {
     const { url, drop } = await database()
-    return { config: configFor(config, place), log, database: { url, place: 'bench', stop: drop }, queue_prefix: `${prefix}-${copies}` }
+    return {
+      config: configFor(config, place),
+      log,
+      database: { url, place: 'bench', stop: drop },
+      queue_prefix: `${prefix}-${copies}`,
+    }
   }
   const ground: Ground = {
     backend: options.redis_url === '' ? 'postgres' : 'redis',
@@ -81,7 +98,12 @@ export async function openGround(options: { redis_url: string; dir: string | und
   try {
     await admin.query('create table control (id int primary key, n bigint not null); insert into control values (1, 0)')
     const template = await database(TEMPLATE, 'template0')
-    await stockShop({ config: configFor(config, { release_after_seconds: 0 }), log, database: { url: template.url, place: 'bench', stop: () => Promise.resolve() }, queue_prefix: `${prefix}-0` })
+    await stockShop({
+      config: configFor(config, { release_after_seconds: 0 }),
+      log,
+      database: { url: template.url, place: 'bench', stop: () => Promise.resolve() },
+      queue_prefix: `${prefix}-0`,
+    })
     return ground
   } catch (thrown) {
     await ground.close()
@@ -138,7 +160,17 @@ function writeConfig(folder: string, redis_url: string): Config {
     redis: { url: redis_url },
     secrets: { vault_key: randomBytes(32).toString('base64') },
     companies: [{ id: COMPANY, name: 'Bench' }],
-    locations: [{ id: LOCATION, company: COMPANY, name: 'Main', kind: '3pl', country: 'DE', connection: WAREHOUSE, external_code: LOCATION }],
+    locations: [
+      {
+        id: LOCATION,
+        company: COMPANY,
+        name: 'Main',
+        kind: '3pl',
+        country: 'DE',
+        connection: WAREHOUSE,
+        external_code: LOCATION,
+      },
+    ],
     items_csv: './items.csv',
     connections: [
       store(STORE, 'http://127.0.0.1:9'),
@@ -152,7 +184,8 @@ function writeConfig(folder: string, redis_url: string): Config {
     ],
   }
   const skus = Array.from({ length: SKUS }, (_, rank) => `${skuOf(rank)},Item ${rank},${COMPANY}`)
-  for (const name of ['incoming', 'outgoing', 'processed', 'error', 'acks']) mkdirSync(join(folder, '3pl', name), { recursive: true })
+  for (const name of ['incoming', 'outgoing', 'processed', 'error', 'acks'])
+    mkdirSync(join(folder, '3pl', name), { recursive: true })
   writeFileSync(join(folder, 'items.csv'), ['sku,name,company', ...skus, ''].join('\n'))
   writeFileSync(join(folder, 'config.json'), JSON.stringify(document))
   return loadConfig(join(folder, 'config.json'), { connectors, variables: {} })
@@ -180,7 +213,15 @@ async function stockShop(options: HubOptions): Promise<void> {
       skus.map((sku) => ({
         connection_id,
         source: 'bench',
-        fact: { kind: 'listing' as const, document: { channel_sku: sku, title: sku, external: { inventory_item_id: inventoryItemOf(sku) }, quantity: null } },
+        fact: {
+          kind: 'listing' as const,
+          document: {
+            channel_sku: sku,
+            title: sku,
+            external: { inventory_item_id: inventoryItemOf(sku) },
+            quantity: null,
+          },
+        },
       })),
     )
     const lines = skus.map((sku) => ({ sku, on_hand: STOCK_OF_EACH, damaged: 0, quality_control: 0 }))
@@ -188,7 +229,10 @@ async function stockShop(options: HubOptions): Promise<void> {
     const count = { connection_id: WAREHOUSE, source: 'bench', fact: { kind: 'stock_count' as const, document } }
     const { outcomes } = await inTransaction(hub.db, (tx) => applyFacts(tx, ctx, [...listings, count]))
     if (outcomes.some((outcome) => outcome.kind !== 'applied')) throw new Error('the shop could not be stocked')
-    await hub.db.query(`update availability set sent_seq = dirty_seq, state = 'ok', proven_quantity = ${STOCK_OF_EACH}, proven_at = $1`, [ctx.now])
+    await hub.db.query(
+      `update availability set sent_seq = dirty_seq, state = 'ok', proven_quantity = ${STOCK_OF_EACH}, proven_at = $1`,
+      [ctx.now],
+    )
     await hub.db.query('vacuum (analyze)')
   } finally {
     await close()

@@ -24,7 +24,12 @@ export async function startWhole(ground: Ground, client: Client, release_after_s
     await running.close()
   }
   try {
-    parts.push(await running.queues.startWorkers(running.hub, jobs.map((job) => counted(job, counts))))
+    parts.push(
+      await running.queues.startWorkers(
+        running.hub,
+        jobs.map((job) => counted(job, counts)),
+      ),
+    )
     parts.push(startSweeper(running.hub))
     return { hub: running.hub, url: addressOf(running), jobsRun: () => new Map(counts), close }
   } catch (thrown) {

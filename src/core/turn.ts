@@ -14,3 +14,11 @@ export async function takeTurn(
   for (const company of [...new Set(company_ids)].sort())
     await tx.query(`select ${lock}(hashtextextended($1, 0))`, [`apply:${company}`])
 }
+
+/**
+ * What to throw when a lock is needed out of its turn: the transaction is undone and run again from its beginning. The code is
+ * PostgreSQL's own word for that, which `inTransaction` heeds.
+ */
+export function startAnew(why: string): Error {
+  return Object.assign(new Error(why), { code: '40001' })
+}

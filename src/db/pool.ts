@@ -230,7 +230,9 @@ function rowsOf<Row extends object>(result: pg.QueryResult | pg.QueryResult[]): 
 }
 
 function toValues(params: readonly unknown[] | undefined): unknown[] {
-  return params === undefined ? [] : params.map((param) => (Array.isArray(param) ? (arrayLiteral(param) ?? param) : param))
+  return params === undefined
+    ? []
+    : params.map((param) => (Array.isArray(param) ? (arrayLiteral(param) ?? param) : param))
 }
 
 /**
@@ -240,7 +242,8 @@ function toValues(params: readonly unknown[] | undefined): unknown[] {
 function arrayLiteral(values: readonly unknown[]): string | undefined {
   const parts: string[] = []
   for (const value of values) {
-    if (typeof value === 'string') parts.push(/["\\]/.test(value) ? `"${value.replace(/["\\]/g, '\\$&')}"` : `"${value}"`)
+    if (typeof value === 'string')
+      parts.push(/["\\]/.test(value) ? `"${value.replace(/["\\]/g, '\\$&')}"` : `"${value}"`)
     else if (typeof value === 'number' || typeof value === 'boolean') parts.push(String(value))
     else if (value === null || value === undefined) parts.push('NULL')
     else if (Buffer.isBuffer(value)) parts.push(`"\\\\x${value.toString('hex')}"`)

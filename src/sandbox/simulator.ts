@@ -1,4 +1,4 @@
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync, truncateSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 
 /**
@@ -19,8 +19,9 @@ export function openJournal<E>(path: string | null): Journal<E> {
   if (existsSync(path)) {
     const lines = readFileSync(path, 'utf8').split('\n')
     for (const line of lines.slice(0, -1)) if (line !== '') events.push(JSON.parse(line) as E)
-    const torn = lines.at(-1) ?? ''
-    if (torn !== '') writeTail(path)
+    const torn = Buffer.byteLength(lines.at(-1) ?? '')
+    // One call, so that being killed right here loses nothing else.
+    if (torn > 0) truncateSync(path, statSync(path).size - torn)
   }
   const file = openSync(path, 'a')
   return {
@@ -31,14 +32,6 @@ export function openJournal<E>(path: string | null): Journal<E> {
     events: () => events,
     close: () => closeSync(file),
   }
-}
-
-/** Ends a torn line so that the next event starts on a fresh one; the torn text is made into an empty line by truncation. */
-function writeTail(path: string): void {
-  const whole = readFileSync(path, 'utf8')
-  const file = openSync(path, 'w')
-  writeSync(file, whole.slice(0, whole.lastIndexOf('\n') + 1))
-  closeSync(file)
 }
 
 /** How unkind the simulated network and vendor are. Shares are of 1. */

@@ -42,6 +42,40 @@ describe('values', () => {
     expect(await database.db.query('select 1 as one')).toEqual([{ one: 1 }])
   })
 
+  test('arrays arrive at the server as they were given', async () => {
+    const texts = [
+      'plain',
+      '',
+      'NULL',
+      null,
+      'a "quoted" \\ word',
+      '{a,b}',
+      'new\nline',
+      "o'clock",
+      ' spaced ',
+      'größer',
+    ]
+    const numbers = [1, -2, null, 0]
+    const bytes = [Buffer.from([0, 255, 92, 34]), null, Buffer.alloc(0)]
+    const days = [new Date('2026-02-28T21:30:00Z')]
+    const documents = [JSON.stringify({ a: 'say "b"', c: [1, null] })]
+    const [row] = await database.db.query(
+      `select $1::text[] as texts, $2::int[] as numbers, $3::boolean[] as flags, $4::bytea[] as bytes, $5::timestamptz[] as days,
+         $6::jsonb[] as documents, $7::text[] as nothing, $8::float8[] as fractions`,
+      [texts, numbers, [true, false, null], bytes, days, documents, [], [0.1, 1e21]],
+    )
+    expect(row).toEqual({
+      texts,
+      numbers,
+      flags: [true, false, null],
+      bytes,
+      days,
+      documents: [{ a: 'say "b"', c: [1, null] }],
+      nothing: [],
+      fractions: [0.1, 1e21],
+    })
+  })
+
   test('several statements in one text answer with the rows of the last', async () => {
     expect(await database.db.query('select 1 as a; select n from generate_series(1, 3) n')).toEqual([
       { n: 1 },

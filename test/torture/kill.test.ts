@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
@@ -11,6 +9,7 @@ import { startHub } from '../../src/main.ts'
 import { openDatabase } from '../../src/main/database.ts'
 import { ORDINARY_FAULTS, startSandbox } from '../../src/main/sandbox.ts'
 import { seededRandom } from '../../src/sandbox/prng.ts'
+import { killDatabase } from '../kit/faults.ts'
 import { freePorts, makeDataFolder, runCommand, SANDBOX_CONFIG, startProgram, type Variables } from '../kit/program.ts'
 
 /** CROSSDOCK_KILLS=200 for a long run, SEED=… to have the same moments again (what happens in them is up to the machine). */
@@ -122,16 +121,4 @@ async function endLeasesOfTheDead(url: string): Promise<void> {
   await db.query(`update outbox set lease_until = now() - interval '1 second' where state in ('queued', 'sending')`)
   await db.query(`update availability set claimed_until = now() - interval '1 second' where claimed_until > now()`)
   await db.close()
-}
-
-/** SIGKILL to the postmaster of the built-in database. Returns how many were killed. */
-function killDatabase(dataFolder: string): number {
-  try {
-    const pid = Number(readFileSync(join(dataFolder, 'postgres', 'postmaster.pid'), 'utf8').split('\n', 1)[0])
-    if (!/postgres/.test(readFileSync(`/proc/${pid}/comm`, 'utf8'))) return 0
-    process.kill(pid, 'SIGKILL')
-    return 1
-  } catch {
-    return 0
-  }
 }

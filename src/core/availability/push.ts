@@ -176,7 +176,8 @@ async function giveUpUnseen(tx: Tx, connection_id: string, now: Date): Promise<v
   await tx.query(
     `update availability a set unseen = 0, unseen_until = null, dirty_seq = dirty_seq + 1, next_attempt_at = least(next_attempt_at, $2),
        dirty_at = case when dirty_seq > sent_seq then dirty_at else $2 end
-     where a.connection_id = $1 and ${UNSEEN_IS_OVER}`,
+     where a.listing_id in (
+       select a.listing_id from availability a where a.connection_id = $1 and ${UNSEEN_IS_OVER} order by a.listing_id for no key update)`,
     [connection_id, now, UNSEEN_PULL_MS],
   )
 }

@@ -5,6 +5,7 @@ import { dropWork, loadWork, type Work } from '../fulfillment/work.ts'
 import { refreshAxes } from '../orders/axes.ts'
 import { lockOrdersById } from '../orders/sql.ts'
 import { recordTimeline } from '../orders/timeline.ts'
+import { startAnew } from '../turn.ts'
 import { moveStock, stockKey, type StockMove, type StockRow } from './ledger.ts'
 import { choosePromisesToBreak, type BrokenPromise, type PromisedRow, type Shortage } from './rulesShorten.ts'
 
@@ -54,10 +55,10 @@ export async function withOrdersAtRisk<T>(
 
 const isBusy = (thrown: unknown): thrown is Busy => thrown instanceof Error && 'busy_orders' in thrown
 
-/** Its code is PostgreSQL's own word for "run this transaction again", which `inTransaction` heeds. */
 function busyOrders(busy_orders: readonly string[]): Busy {
-  const text = 'orders whose promises have to be broken are held by another transaction'
-  return Object.assign(new Error(text), { code: '40001', busy_orders })
+  return Object.assign(startAnew('orders whose promises have to be broken are held by another transaction'), {
+    busy_orders,
+  })
 }
 
 /**

@@ -5,6 +5,7 @@ import { bookedOrder } from '../inventory/reserve.ts'
 import type { Component } from '../inventory/rules.ts'
 import { wakeParked } from '../inventory/wake.ts'
 import { keepPeople, personKey } from '../people/people.ts'
+import { startAnew } from '../turn.ts'
 import { orderWakeKey, sortArrivals, type Arrival, type InboundOrder, type PaymentsNamed } from './arrivals.ts'
 import { linkPayments, unlinkedPayments } from './payments.ts'
 import { lineRows, orderRow, paymentIds } from './pictures.ts'
@@ -43,17 +44,17 @@ export async function applyOrders(tx: Tx, ctx: CoreContext, inbound: readonly In
   if (due.length === 0 && named.length === 0) return outcomes
   const made = await make(tx, ctx, due, listings)
   const stored = await store(tx, ctx, made)
-  const timeline = stored.changed.flatMap((one) => one.timeline)
-  await keepRefundsOf(tx, ctx, stored.changed)
+  const timeline = stored.flatMap((one) => one.timeline)
+  await keepRefundsOf(tx, ctx, stored)
   const joined = await joinNamed(tx, named)
-  const paid = await linkPaymentsOf(tx, stored.changed)
+  const paid = await linkPaymentsOf(tx, stored)
   const components = new Map<number, readonly Component[]>()
   for (const { listing_id, components: own } of listings.values()) components.set(listing_id, own)
   const settled = await settleOrders(
     tx,
     ctx,
     [
-      ...stored.changed.map(({ changed }) => ({
+      ...stored.map(({ changed }) => ({
         ...changed,
         paid: changed.fresh === null || paid.has(changed.order.id),
       })),
@@ -62,12 +63,11 @@ export async function applyOrders(tx: Tx, ctx: CoreContext, inbound: readonly In
     timeline,
     components,
   )
-  await wake(tx, ctx, stored.changed)
-  await rememberRepeats(tx, supersededBy(stored.changed, inbound))
-  for (const { made: own, changed } of stored.changed) {
+  await wake(tx, ctx, stored)
+  await rememberRepeats(tx, supersededBy(stored, inbound))
+  for (const { made: own, changed } of stored) {
     outcomes[own.arrival.index] = { kind: 'applied', summary: summary(own.row.number, changed.order.id, settled) }
   }
-  await applyLost(tx, ctx, stored.lost, outcomes)
   return outcomes
 }
 
@@ -105,8 +105,8 @@ interface Stored {
   timeline: TimelineFact[]
 }
 
-/** Writes orders and lines. `lost` are orders that another transaction wrote first: they are no longer new. */
-async function store(tx: Tx, ctx: CoreContext, made: readonly Made[]): Promise<{ changed: Stored[]; lost: Made[] }> {
+/** Writes orders and lines. An order that another transaction wrote first is no longer new, and has to be locked before all this. */
+async function store(tx: Tx, ctx: CoreContext, made: readonly Made[]): Promise<Stored[]> {
   const fresh = made.filter(({ arrival }) => arrival.known === null)
   const written = await insertOrders(
     tx,
@@ -114,12 +114,13 @@ async function store(tx: Tx, ctx: CoreContext, made: readonly Made[]): Promise<{
     ctx.now,
   )
   const own = fresh.filter(({ row }) => written.has(row.id))
+  if (own.length < fresh.length) throw startAnew('an order that was new has been written by another transaction')
   const lines = await putLines(
     tx,
     own.flatMap((one) => one.lines),
   )
   const linesOf = Map.groupBy(lines, (line) => line.order_id)
-  const changed = [
+  return [
     ...own.map((one) => storedFresh(ctx, one, linesOf.get(one.row.id) ?? [])),
     ...(await storeKnown(
       tx,
@@ -127,7 +128,6 @@ async function store(tx: Tx, ctx: CoreContext, made: readonly Made[]): Promise<{
       made.filter(({ arrival }) => arrival.known !== null),
     )),
   ]
-  return { changed, lost: fresh.filter(({ row }) => !written.has(row.id)) }
 }
 
 function storedFresh(ctx: CoreContext, made: Made, lines: readonly StoredLine[]): Stored {
@@ -296,19 +296,4 @@ function supersededBy(
       return source === undefined ? [] : [{ order_id: row.id, source }]
     }),
   )
-}
-
-/** Their people were sealed for orders that do not exist; they are sealed again for the ones that do. */
-async function applyLost(tx: Tx, ctx: CoreContext, lost: readonly Made[], outcomes: FactOutcome[]): Promise<void> {
-  if (lost.length === 0) return
-  await tx.query('delete from people where id = any($1::uuid[])', [lost.flatMap(({ row }) => row.person_id ?? [])])
-  const again = await applyOrders(
-    tx,
-    ctx,
-    lost.map(({ arrival: { connection_id, source, order } }) => ({ connection_id, source, order })),
-  )
-  for (const [position, { arrival }] of lost.entries()) {
-    const outcome = again[position]
-    if (outcome !== undefined) outcomes[arrival.index] = outcome
-  }
 }

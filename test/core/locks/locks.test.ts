@@ -82,6 +82,19 @@ test('counts that find too little run beside orders, edits and cancellations of 
   await expectSound()
 }, 60_000)
 
+test('batches that bring the same new orders at the same moment, in any order', async () => {
+  for (const sku of SKUS) await world.addItem(sku, { north: 300, south: 300 })
+  const batch = (round: number, seed: number): Fact[] =>
+    Array.from({ length: 12 }, (_, place) => `n${round}-${(place * seed) % 13}`).map((id, place) =>
+      orderFact(order(id, [line('0', SKUS[place % 4]!, 1), line('1', SKUS[(place + seed) % 4]!, 1)], seed)),
+    )
+  await inLanes(
+    8,
+    Array.from({ length: 48 }, (_, index) => () => world.apply(batch(Math.floor(index / 4), 2 + (index % 4)))),
+  )
+  await expectSound()
+}, 60_000)
+
 test('the end of effects is written beside answers, edits, refunds and cancellations of the same work', async () => {
   world.policies.set('shop', policy('shop', { serves_from: ['south'], release_after_seconds: 0 }))
   for (const sku of SKUS) await world.addItem(sku, { south: 4000 })
