@@ -5,11 +5,7 @@ import type { Tx } from '../db/pool.ts'
  * `side_by_side` is for work that takes each of its further locks once and in the one order (ARCHITECTURE.md, invariant 8); `alone` is
  * for work that goes through that order more than once, and waits until nobody else of the company is at it.
  */
-export async function takeTurn(
-  tx: Tx,
-  company_ids: Iterable<string>,
-  manner: 'side_by_side' | 'alone',
-): Promise<void> {
+export async function takeTurn(tx: Tx, company_ids: Iterable<string>, manner: 'side_by_side' | 'alone'): Promise<void> {
   const lock = manner === 'alone' ? 'pg_advisory_xact_lock' : 'pg_advisory_xact_lock_shared'
   for (const company of [...new Set(company_ids)].sort())
     await tx.query(`select ${lock}(hashtextextended($1, 0))`, [`apply:${company}`])

@@ -162,7 +162,14 @@ async function logged<T>(log: CallLog, call: () => Promise<T>, outcomeOf: (answe
   const at = hub.clock.now()
   const started = performance.now()
   const write = async (outcome: string, error?: HubError): Promise<void> => {
-    const line = { connection_id: connection.id, subject: `outbox:${log.key}`, operation, at, outcome, ...takeExchanges() }
+    const line = {
+      connection_id: connection.id,
+      subject: `outbox:${log.key}`,
+      operation,
+      at,
+      outcome,
+      ...takeExchanges(),
+    }
     const timed = { ...line, duration_ms: performance.now() - started, status: error?.status, error_code: error?.code }
     await recordAttempt(hub.db, timed).catch((thrown: unknown) => {
       hub.log.warn(
@@ -219,7 +226,10 @@ async function writeDown(
 type Done = { kind: 'done'; external_id: string | null; note: EffectNote | undefined }
 type Verdict = Done | { kind: 'fault'; error: HubError; answered: boolean }
 
-const resultOf = ({ external_id, note }: Done) => ({ external_id, ...(note === undefined ? {} : { [note.kind]: true }) })
+const resultOf = ({ external_id, note }: Done) => ({
+  external_id,
+  ...(note === undefined ? {} : { [note.kind]: true }),
+})
 
 /** Pure: what the attempt means for one of its rows. */
 function verdictOf(row: ClaimedEffect, attempt: Attempt): Verdict {

@@ -130,9 +130,10 @@ function orderFiles({ options }: House): string[] {
     .toSorted()
 }
 
-/** A report that the hub has not fetched yet has not been told. */
+/** A report that the hub has not fetched, or has fetched and not dealt with, has not been told. The hub may set files aside below the folder. */
 function hasUnread({ options }: House): boolean {
-  return readdirSync(join(options.root, 'incoming')).some((name) => name.endsWith('.csv') && !name.startsWith('.'))
+  const names = readdirSync(join(options.root, 'incoming'), { recursive: true, encoding: 'utf8' })
+  return names.some((name) => name.endsWith('.csv'))
 }
 
 /** Journal first, then the move. A file that is noted but not moved was cut off by a crash; one that is in both places came again. */

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { countFact, createWorld, orderFact, type World } from '../core/world.ts'
-import { crossdock, type Ran } from '../kit/commandLine.ts'
+import { crossdock, crossdockEach, type Ran } from '../kit/commandLine.ts'
 
 /** A merchant's database with a day's work in it, and a configuration that fits it, for the real program beside it. */
 export interface Merchant {
@@ -12,7 +12,9 @@ export interface Merchant {
   folder: string
   /** Event that waits for a person, with its dead letter. */
   parked: { event: number; letter: number }
-  run: (args: readonly string[], options?: { input?: string; cwd?: string }) => Promise<Ran>
+  run: (args: readonly string[], options?: { input?: string }) => Promise<Ran>
+  /** Several, one after the other in one process. */
+  runEach: (...lines: string[][]) => Promise<Ran[]>
   close: () => Promise<void>
 }
 
@@ -57,6 +59,7 @@ export async function openMerchant(): Promise<Merchant> {
     folder,
     parked,
     run: (args, options) => crossdock(args, { env, ...options }),
+    runEach: (...lines) => crossdockEach(lines, { env }),
     close: async () => {
       vendor.close()
       rmSync(folder, { recursive: true, force: true })

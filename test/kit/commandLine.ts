@@ -14,12 +14,25 @@ export interface Ran {
 }
 
 /** Runs `crossdock` as its users do, with nothing of the tests' environment but the path; `input` is its standard input. */
-export async function crossdock(
-  args: readonly string[],
-  options: { env?: Readonly<Record<string, string>>; input?: string | Buffer; cwd?: string } = {},
-): Promise<Ran> {
-  const child = spawn(process.execPath, [LAUNCHER, ...args], {
-    cwd: options.cwd ?? ROOT,
+export async function crossdock(args: readonly string[], options: Options = {}): Promise<Ran> {
+  return run([LAUNCHER, ...args], options)
+}
+
+/** Several command lines, one after the other, in one process of their own. */
+export async function crossdockEach(lines: readonly (readonly string[])[], options: Options = {}): Promise<Ran[]> {
+  const all = await run([join(import.meta.dirname, 'commandLineMain.ts'), JSON.stringify(lines)], options)
+  const answers = all.json() as unknown as Omit<Ran, 'json'>[]
+  return answers.map((said) => ({ ...said, json: () => parseOne(said) }))
+}
+
+interface Options {
+  env?: Readonly<Record<string, string>>
+  input?: string
+}
+
+async function run(args: readonly string[], options: Options): Promise<Ran> {
+  const child = spawn(process.execPath, args, {
+    cwd: ROOT,
     env: { PATH: process.env['PATH'], TMPDIR: process.env['TMPDIR'], ...options.env },
     stdio: 'pipe',
   })

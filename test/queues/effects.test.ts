@@ -158,7 +158,9 @@ test('a late write of an older claim changes nothing', async () => {
   const late = await inTransaction(database.db, (tx) => finishDone(tx, old!, { external_id: 'late' }, clock.now()))
   expect(late.end).toBe('late')
   expect(await outbox()).toMatchObject([{ state: 'sending', fence: young!.fence }])
-  expect((await inTransaction(database.db, (tx) => finishDone(tx, young!, { external_id: 'right' }, clock.now()))).end).toBe('done')
+  expect(
+    (await inTransaction(database.db, (tx) => finishDone(tx, young!, { external_id: 'right' }, clock.now()))).end,
+  ).toBe('done')
 })
 
 test('throttling waits as long as it was told and uses up no attempt', async () => {

@@ -16,6 +16,8 @@ import { rememberingQueues, seedConnections, testHub, type RememberingQueues } f
 /** What the channel was told, and what it has to say about the next notice. */
 const told: ShipmentNotice[] = []
 let note: EffectNote | undefined
+/** What happens while the channel is being told. */
+let meanwhile: () => Promise<void> = async () => undefined
 
 const channel = defineConnector({
   id: 'channel',
@@ -28,6 +30,7 @@ const channel = defineConnector({
     batch_max: 1,
     send: async (_port, notices) => {
       told.push(...notices)
+      await meanwhile()
       const noted = note === undefined ? {} : { note }
       return notices.map(({ outbox_id }) => ({ outbox_id, outcome: 'done', external_id: 'F-1', ...noted }))
     },
@@ -45,7 +48,9 @@ beforeAll(async () => {
   const connections = [{ id: 'shop-1', connector: channel }]
   hub = testHub({ db: database.db, queues, connections })
   await seedConnections(database.db, connections)
-  await database.db.query(`insert into items (company_id, sku) values ('acme', 'SET'), ('acme', 'POLE'), ('acme', 'CLOTH')`)
+  await database.db.query(
+    `insert into items (company_id, sku) values ('acme', 'SET'), ('acme', 'POLE'), ('acme', 'CLOTH')`,
+  )
   await database.db.query(
     `insert into kit_components select k.id, c.id, 1 from items k, items c where k.sku = 'SET' and c.sku <> 'SET'`,
   )
@@ -96,7 +101,9 @@ test('a parcel that completes nothing ends as done and says why; the next one ca
   const number = await work('K')
   expect(await ship(number, 'P1', 'POLE')).toMatch(/: 1 done$/)
   expect(told).toEqual([])
-  expect(await outbox()).toMatchObject([{ state: 'done', result: { silent: expect.stringContaining('completes no unit') } }])
+  expect(await outbox()).toMatchObject([
+    { state: 'done', result: { silent: expect.stringContaining('completes no unit') } },
+  ])
   await ship(number, 'P2', 'CLOTH')
   expect(told).toMatchObject([{ tracking_number: 'T-P2', more_tracking_numbers: ['T-P1'], lines: [{ quantity: 1 }] }])
 })
@@ -123,4 +130,25 @@ test('what was shipped beyond what the channel wants is done, and told on the or
     },
   ])
   expect(await database.db.query('select 1 from dead_letters')).toEqual([])
+})
+
+test('how an effect ended is written down under the lock of its order, which comes before its own', async () => {
+  note = undefined
+  const number = await work('W')
+  const waiting = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
+  let held: Promise<object[]> | undefined
+  meanwhile = () =>
+    new Promise((locked) => {
+      held = inTransaction(database.db, async (tx) => {
+        await tx.query(`select 1 from orders where external_id = 'W' for no key update`)
+        locked()
+        await expect.poll(() => database.db.query(waiting)).toHaveLength(1)
+        return tx.query(
+          `select x.state from outbox x join orders o on o.id = x.order_id
+           where o.external_id = 'W' and x.kind = 'shipment.send' for update of x skip locked`,
+        )
+      })
+    })
+  expect(await ship(number, 'P4', 'POLE', 'CLOTH')).toMatch(/: 1 done$/)
+  expect(await held).toEqual([{ state: 'sending' }])
 })

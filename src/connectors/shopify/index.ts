@@ -7,14 +7,8 @@ import { defineConnector, type WebhookRequest } from '../_kit/define.ts'
 import { verifyHmac } from '../_kit/signatures.ts'
 import { SHOP } from './_graphql.ts'
 import { answer, ask, http, Settings } from './client.ts'
-import {
-  confirmShipments,
-  pullListings,
-  pullOrders,
-  pushAvailability,
-  readAvailability,
-  sendShipments,
-} from './operations.ts'
+import { pullListings, pullOrders, pushAvailability, readAvailability } from './operations.ts'
+import { confirmShipments, sendShipments } from './shipments.ts'
 
 const inbound = {
   order,

@@ -30,11 +30,7 @@ const FORESIGHTS_MAX = 5
  * certain under the lock of the stock; so the orders that will probably suffer are locked first. Where that foresight was wrong, all
  * locks of the work are given back and taken again with the orders that it turned out to need.
  */
-export async function withOrdersAtRisk<T>(
-  tx: Tx,
-  foreseen: readonly Shortage[],
-  work: () => Promise<T>,
-): Promise<T> {
+export async function withOrdersAtRisk<T>(tx: Tx, foreseen: readonly Shortage[], work: () => Promise<T>): Promise<T> {
   const likely = foreseen.filter((shortage) => shortage.units > 0)
   const rows = likely.length === 0 ? [] : await loadPromises(tx, likely)
   const needed = new Set(choosePromisesToBreak(rows, likely).map(({ row }) => row.order_id))
@@ -105,7 +101,15 @@ function freed({ row, quantity, shortage }: Broken): StockMove {
 function shortfallFact({ row, quantity, shortage }: Broken) {
   const { item_id, location_id, state, sent, order_id } = row
   const { order_line_id, fulfillment_order_id } = row
-  const data = { units: quantity, item_id, location_id, order_line_id, fulfillment_order_id, was: state, work_was_sent: sent }
+  const data = {
+    units: quantity,
+    item_id,
+    location_id,
+    order_line_id,
+    fulfillment_order_id,
+    was: state,
+    work_was_sent: sent,
+  }
   return { order_id, kind: 'reservation.shortfall', at: shortage.occurred_at, source: shortage.source, data }
 }
 
@@ -139,7 +143,8 @@ async function chooseLockable(
     )
     const unlocked = [...new Set(chosen.map(({ row }) => row.order_id))].filter((id) => !locked.has(id))
     if (unlocked.length === 0) {
-      if (busy.size > 0 && brokenUnits(chosen) < brokenUnits(choosePromisesToBreak(rows, shortages))) throw busyOrders([...busy])
+      if (busy.size > 0 && brokenUnits(chosen) < brokenUnits(choosePromisesToBreak(rows, shortages)))
+        throw busyOrders([...busy])
       return chosen
     }
     const free = await tx.query<{ id: string }>(

@@ -66,7 +66,11 @@ export async function sortArrivals(
     order.lines.flatMap((line) => resolution.linkable.get(listingWakeKey(connection_id, line.channel_sku)) ?? []),
   )
   const linked = await linkSkus(tx, ctx, [...new Set(linkable)])
-  return { due, named, listings: linked.size === 0 ? resolution.listings : new Map([...resolution.listings, ...linked]) }
+  return {
+    due,
+    named,
+    listings: linked.size === 0 ? resolution.listings : new Map([...resolution.listings, ...linked]),
+  }
 }
 
 const keyOf = ({ connection_id, order }: InboundOrder) => ({ connection_id, external_id: order.external_id })

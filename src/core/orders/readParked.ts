@@ -1,4 +1,4 @@
-import { plainRows } from '../../db/page.ts'
+import { isUuid, plainRows } from '../../db/page.ts'
 import type { Queryable } from '../../db/pool.ts'
 import { HubError } from '../errors.ts'
 import { showOrder, spellings, type OrderShown } from './read.ts'
@@ -32,21 +32,37 @@ type Row = WaitingMessage & Pick<ParkedOrder, 'connection_id' | 'external_id' | 
 
 const MESSAGES_MAX = 50
 
-/** `showOrder`, and where there is no such order yet, the messages about it that wait. Faults as there. */
+/**
+ * `showOrder`, and where there is no such order yet, the messages about it that wait. Faults as there; `conflict` also when a parked
+ * order bears the number of one that is known.
+ */
 export async function showOrderOrParked(q: Queryable, idOrNumber: string): Promise<OrderShown | ParkedOrder> {
-  try {
-    return await showOrder(q, idOrNumber)
-  } catch (thrown) {
-    if (!(thrown instanceof HubError) || thrown.code !== 'not_found') throw thrown
-    const parked = await findParked(q, idOrNumber)
-    if (parked === undefined) throw thrown
-    return parked
-  }
+  const parked = isUuid(idOrNumber) ? [] : await findParked(q, idOrNumber)
+  if (parked.length === 0) return showOrder(q, idOrNumber)
+  const known = await findKnown(q, idOrNumber)
+  const others = parked.filter((order) => order.connection_id !== known?.connection_id || order.external_id !== known.external_id)
+  const [first, ...more] = others
+  if (known !== undefined && first === undefined) return known
+  if (known === undefined && first !== undefined && more.length === 0) return first
+  const names = [...(known === undefined ? [] : [`${known.id} (${known.connection_id})`]), ...others.map(nameOf)]
+  throw new HubError('conflict', 'several orders bear this number', { hint: `name one by its id: ${names.join(', ')}` })
 }
 
 export const isParked = (order: OrderShown | ParkedOrder): order is ParkedOrder => 'state' in order
 
-async function findParked(q: Queryable, idOrNumber: string): Promise<ParkedOrder | undefined> {
+const nameOf = (order: ParkedOrder): string => `${order.external_id} (${order.connection_id}, parked)`
+
+async function findKnown(q: Queryable, idOrNumber: string): Promise<OrderShown | undefined> {
+  try {
+    return await showOrder(q, idOrNumber)
+  } catch (thrown) {
+    if (thrown instanceof HubError && thrown.code === 'not_found') return undefined
+    throw thrown
+  }
+}
+
+/** Orders that waiting messages speak of by this number or id, each with its messages, the newest first. */
+async function findParked(q: Queryable, idOrNumber: string): Promise<ParkedOrder[]> {
   const rows = await q.query(
     `select connection_id, order_external_id as external_id, order_number as number, id as inbox_id, source, topic, state, attempts,
             cause_code, cause_path, cause_detail, wake_key, received_at
@@ -55,14 +71,14 @@ async function findParked(q: Queryable, idOrNumber: string): Promise<ParkedOrder
      order by observed_at desc, id desc limit ${MESSAGES_MAX}`,
     [idOrNumber, spellings(idOrNumber)],
   )
-  const messages = plainRows<Row>(rows)
-  const [newest] = messages
-  if (newest === undefined) return undefined
-  const orders = new Set(messages.map((row) => `${row.external_id} (${row.connection_id})`))
-  if (orders.size > 1) {
-    const hint = `name one by the channel's id: ${[...orders].join(', ')}`
-    throw new HubError('conflict', 'several orders bear this number', { hint })
-  }
+  const orders = Map.groupBy(plainRows<Row>(rows), (row) => `${row.connection_id} ${row.external_id}`)
+  return [...orders.values()].flatMap((messages) => {
+    const [newest] = messages
+    return newest === undefined ? [] : [parkedOrder(newest, messages)]
+  })
+}
+
+function parkedOrder(newest: Row, messages: readonly Row[]): ParkedOrder {
   const { connection_id, external_id, cause_code, cause_path, cause_detail, wake_key, received_at } = newest
   const number = messages.find((row) => row.number !== null)?.number ?? null
   return {

@@ -207,7 +207,10 @@ export function soldOrder(order: ShopOrder, currency: string): SoldOrder {
       }
     }),
     notices: order.fulfillments.flatMap(({ tracking_numbers: [first = '', ...more], lines }) => [
-      { tracking_number: first, lines: lines.map(({ line_id, quantity }) => ({ sku: skuOf.get(line_id) ?? '', quantity })) },
+      {
+        tracking_number: first,
+        lines: lines.map(({ line_id, quantity }) => ({ sku: skuOf.get(line_id) ?? '', quantity })),
+      },
       ...more.map((tracking_number) => ({ tracking_number, lines: [] })),
     ]),
     total_minor: linesTotal(order, (line) => line.ordered - line.removed) + order.shipping_minor,

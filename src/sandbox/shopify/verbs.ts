@@ -66,7 +66,7 @@ function sell(context: GraphContext, { lines, buyer, paid, payment_id }: Basket)
   const at = context.now().toISOString()
   const order: ShopOrder = {
     id: newId(),
-    name: `#${1_001 + shop.orders.size}`,
+    name: `#${10_001 + shop.orders.size}`,
     created_at: secondOf(at),
     updated_at: secondOf(at),
     cancelled_at: null,

@@ -87,7 +87,13 @@ export function fulfill({ fulfillment: input }: { fulfillment: FulfillmentInput 
   const { number, numbers = [], company = null } = input.trackingInfo ?? {}
   if (number !== undefined && numbers.length > 0) return refuse('Give either number or numbers.')
   const at = context.now().toISOString()
-  const fulfillment = { id: context.newId(), at, tracking_numbers: number === undefined ? numbers : [number], tracking_company: company, lines }
+  const fulfillment = {
+    id: context.newId(),
+    at,
+    tracking_numbers: number === undefined ? numbers : [number],
+    tracking_company: company,
+    lines,
+  }
   context.commit({ type: 'fulfilled', at, order_id: order.id, fulfillment })
   return { fulfillment: { id: `gid://shopify/Fulfillment/${fulfillment.id}` }, userErrors: [] }
 }

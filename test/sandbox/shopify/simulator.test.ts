@@ -103,7 +103,7 @@ describe('the shop', () => {
     expect(shop.sell({ lines: [{ sku: 'POT', quantity: 3 }, { sku: 'POT', quantity: 3 }], buyer: BUYER, paid: false, payment_id: null })).toBeUndefined() // prettier-ignore
     const order = sellOne(shop, 'TEA', 3)
     const [line] = order.lines
-    expect(order).toMatchObject({ number: '#1001', paid: true, total_minor: 3 * 790 + 490, payment_id: 'ch_1' })
+    expect(order).toMatchObject({ number: '#10001', paid: true, total_minor: 3 * 790 + 490, payment_id: 'ch_1' })
     expect(shop.ledger().shown['TEA']).toBe(47)
     expect(shop.edit(order.external_id, line!.line_id, 2)).toBe(true)
     expect(shop.ledger().shown['TEA']).toBe(48)
@@ -260,7 +260,7 @@ describe('webhooks', () => {
       'orders/updated',
     ])
     const next = sellOne(shop, 'MUG', 1)
-    expect(next.number).toBe('#1002')
+    expect(next.number).toBe('#10002')
     await quiet(shop)
     expect(new Set(received.map(({ headers }) => headers['x-shopify-webhook-id'])).size).toBe(8)
     await shops.pop()!.stop()
