@@ -12,11 +12,11 @@ import {
 } from 'bullmq'
 import { Redis } from 'ioredis'
 import type { Hub } from '../hub.ts'
-import { withExchanges } from '../connectors/_kit/exchanges.ts'
 import { HubError } from '../core/errors.ts'
-import { checker, type Check } from '../core/model/validate.ts'
+import { checker } from '../core/model/validate.ts'
 import { rawPool, type Log } from '../db/pool.ts'
-import { QUEUES, type AddOptions, type Job, type JobReporter, type QueueName, type Queues } from './define.ts'
+import { QUEUES, type AddOptions, type Job, type QueueName, type Queues } from './define.ts'
+import { runOne, type Runnable } from './runOne.ts'
 
 /** Jobs kept for the people who look at the board; the truth of what happened is in our own tables. */
 const KEEP_COMPLETED = { count: 200 }
@@ -28,8 +28,6 @@ const STALLED_INTERVAL_MS = 15_000
 const STALLED_MAX = 1_000_000
 /** A wake-up is a hint: rather give it up (the sweeper re-drives) than keep a caller waiting for a queue that is down. */
 const ADD_TIMEOUT_MS = 5_000
-/** After its time a job is told to stop; after this grace its slot is freed and what it still writes meets a fence. */
-const STOP_GRACE_MS = 10_000
 const CLOSE_TIMEOUT_MS = 20_000
 /** One pooled connection is pinned by every worker for LISTEN; the rest does the work. */
 const POOL_MAX = Object.keys(QUEUES).length + 10
@@ -268,11 +266,6 @@ async function countAll(queues: ReadonlyMap<QueueName, BullQueue>): Promise<Reco
 
 // ── workers ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-interface Runnable {
-  job: Job
-  check: Check<unknown>
-}
-
 async function startWorkers(
   backend: Backend,
   hub: Hub,
@@ -354,51 +347,4 @@ function startWorker(
     )
   })
   return worker
-}
-
-async function runOne(
-  hub: Hub,
-  runnable: Runnable,
-  bullJob: BullJob<object, string>,
-  stops: readonly AbortSignal[],
-): Promise<string> {
-  const { job, check } = runnable
-  const data = check(bullJob.data)
-  const board = boardOf(hub, bullJob)
-  const timeout = new AbortController()
-  let timer: NodeJS.Timeout | undefined
-  const overdue = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      timeout.abort(new HubError('internal', `${job.name} took longer than ${job.timeout_ms} ms`))
-      timer = setTimeout(() => reject(new HubError('internal', `${job.name} did not stop in time`)), STOP_GRACE_MS)
-    }, job.timeout_ms)
-  })
-  const reporter: JobReporter = { ...board.write, signal: AbortSignal.any([...stops, timeout.signal]) }
-  try {
-    return await Promise.race([withExchanges(() => job.run(hub, data, reporter)), overdue])
-  } finally {
-    clearTimeout(timer)
-    await board.written()
-  }
-}
-
-/** What a job tells the board is written in order and never fails the job. */
-function boardOf(
-  hub: Hub,
-  bullJob: BullJob<object, string>,
-): { write: Omit<JobReporter, 'signal'>; written: () => Promise<void> } {
-  let chain = Promise.resolve()
-  const enqueue = (write: () => Promise<unknown>): void => {
-    chain = chain.then(write).then(
-      () => undefined,
-      (thrown: unknown) => hub.log.warn({ job: bullJob.name, reason: String(thrown) }, 'a line for the board got lost'),
-    )
-  }
-  return {
-    write: {
-      log: (line) => enqueue(() => bullJob.log(line)),
-      progress: (percent) => enqueue(() => bullJob.updateProgress(Math.round(percent))),
-    },
-    written: () => chain,
-  }
 }

@@ -44,6 +44,8 @@ export interface ThreePl extends Simulator {
   receive: (lines: readonly Units[]) => void
   /** Cuts a full stock file now. */
   count: () => void
+  /** True while a report lies in the folder that the hub has not fetched, or has fetched and not dealt with. */
+  unread: () => boolean
   /** Null unless the folder is offered over SFTP. */
   readonly sftp: SftpServer | null
 }
@@ -96,11 +98,11 @@ export async function startThreePl(options: ThreePlOptions): Promise<ThreePl> {
     busy: () =>
       ledger.waiting.size > 0 ||
       orderFiles(house).length > 0 ||
-      hasUnread(house) ||
       [...ledger.work.values()].some(({ state }) => state === 'accepted'),
     ledger: () => statement(ledger),
     receive: (lines) => arrive(house, lines),
     count: () => cutCount(house),
+    unread: () => hasUnread(house),
     stop: () => (stopping ??= close()),
   }
 }
@@ -130,7 +132,7 @@ function orderFiles({ options }: House): string[] {
     .toSorted()
 }
 
-/** A report that the hub has not fetched, or has fetched and not dealt with, has not been told. The hub may set files aside below the folder. */
+/** The hub may set files aside below the folder while it reads them. */
 function hasUnread({ options }: House): boolean {
   const names = readdirSync(join(options.root, 'incoming'), { recursive: true, encoding: 'utf8' })
   return names.some((name) => name.endsWith('.csv'))
