@@ -246,7 +246,8 @@ test('the vault key is the configured one, or one made once for its owner alone'
 
 test('config/schema.json is the one that the types give', async () => {
   const written: unknown = JSON.parse(await readFile(join(import.meta.dirname, '..', 'config', 'schema.json'), 'utf8'))
-  expect(written, 'run: node scripts/config-schema.ts').toEqual(JSON.parse(JSON.stringify(configJsonSchema())))
+  const given = configJsonSchema({ ...registry })
+  expect(written, 'run: npm run docs').toEqual(JSON.parse(JSON.stringify(given)))
   expect(JSON.stringify(configJsonSchema(connectors))).toContain('"const":"depot"')
 })
 

@@ -289,17 +289,19 @@ interface JsonSchema {
   required?: string[]
   properties?: Record<string, JsonSchema>
   items?: JsonSchema
+  anyOf?: JsonSchema[]
   default?: unknown
 }
 
 function asWritten(schema: JsonSchema): JsonSchema {
-  const { secret: _, required, properties, items, ...rest } = schema
+  const { secret: _, required, properties, items, anyOf, ...rest } = schema
   const mandatory = (required ?? []).filter((name) => properties?.[name]?.default === undefined)
   const written: JsonSchema = {
     ...rest,
     ...(mandatory.length === 0 ? {} : { required: mandatory }),
     ...(properties === undefined ? {} : { properties: mapValues(properties, asWritten) }),
     ...(items === undefined ? {} : { items: asWritten(items) }),
+    ...(anyOf === undefined ? {} : { anyOf: anyOf.map(asWritten) }),
   }
   if (!['integer', 'number', 'boolean'].includes(schema.type ?? '')) return written
   const { description, default: preset, ...rule } = written

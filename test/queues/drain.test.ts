@@ -170,6 +170,25 @@ describe('a message that kills its process', () => {
     ])
     expect(await database.db.query('select code from dead_letters')).toEqual([{ code: 'poison' }])
   })
+
+  test('a message that only was there when a process died comes after all others, and is cleared', async () => {
+    for (const id of ['W-1', 'W-2', 'W-3', 'W-4']) await put('order', orderPayload(id))
+    await database.db.query(`update inbox set deaths = 2 where id = (select min(id) from inbox)`)
+    await database.db.query(`update inbox set deaths = 1 where id = (select min(id) + 1 from inbox)`)
+    await afterDeath(0)
+    expect(await drainConnection(hub, 'shop-1', reporter)).toMatchObject({ drained: 3, parked: 1, ended: 'empty' })
+    const done = await database.db.query(`select state, deaths from inbox order by processed_at, id`)
+    expect(done).toEqual([
+      { state: 'done', deaths: 0 },
+      { state: 'done', deaths: 0 },
+      { state: 'done', deaths: 0 },
+      { state: 'parked', deaths: 0 },
+    ])
+    const [suspect] = await database.db.query(
+      `select i.id = (select min(id) + 1 from inbox) as is_suspect from inbox i where state = 'done' order by processed_at desc, id desc limit 1`,
+    )
+    expect(suspect).toEqual({ is_suspect: true })
+  })
 })
 
 test('a message whose transaction fails is isolated, tried again later, and given up with a dead letter', async () => {

@@ -88,6 +88,8 @@ export interface WebhookDefinition<S> {
   /** A request that must be answered 200 and means nothing (WooCommerce's unsigned ping). Nothing is stored. */
   acknowledges?: (request: WebhookRequest) => boolean
   verify: (request: WebhookRequest, settings: S) => Verdict
+  /** The vendor's own words for what to subscribe to, for the documents. */
+  topics?: readonly string[]
   /** Which entry of `inbound` maps the body; `ignore` is answered 200 and kept nowhere. Only asked after verify. */
   topic: (request: WebhookRequest) => string
   /** Stable over redeliveries of the same message, different for every other message. */

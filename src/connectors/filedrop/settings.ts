@@ -13,8 +13,11 @@ const SftpTransport = Type.Object(
     username: Type.String({ minLength: 1 }),
     password: Type.Optional(Type.String(secret)),
     private_key: Type.Optional(Type.String(secret)),
-    /** As `ssh-keygen -lf` prints it. There is no way to leave it out. */
-    host_key_sha256: Type.String({ pattern: '^(SHA256:)?[A-Za-z0-9+/]{43}=?$' }),
+    // There is no way to leave it out.
+    host_key_sha256: Type.String({
+      pattern: '^(SHA256:)?[A-Za-z0-9+/]{43}=?$',
+      description: "The server's host key, as ssh-keygen -lf prints it",
+    }),
     root: Type.String({ minLength: 1 }),
   },
   closed,
@@ -22,10 +25,8 @@ const SftpTransport = Type.Object(
 
 export const Settings = Type.Object(
   {
-    transport: Type.Union([FolderTransport, SftpTransport]),
-    /** The partner's short name in file names. */
-    partner: Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,39}$' }),
-    /** Directions as the hub sees them: `outgoing` is what it writes. */
+    transport: Type.Union([FolderTransport, SftpTransport], { description: 'A folder of this machine, or an SFTP server' }),
+    partner: Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,39}$', description: "The partner's short name in file names" }),
     folders: Type.Optional(
       Type.Object(
         {
@@ -36,15 +37,19 @@ export const Settings = Type.Object(
           error: Folder,
           acknowledgements: Folder,
         },
-        closed,
+        { ...closed, description: 'Names of the folders; directions as the hub sees them: outgoing is what it writes' },
       ),
     ),
-    delimiter: Type.Optional(Type.Unsafe<',' | ';' | '\t' | '|'>({ type: 'string', enum: [',', ';', '\t', '|'] })),
-    /** A full stock file also says that every SKU it leaves out is gone. Off: such a SKU keeps its number. */
-    full_replaces: Type.Optional(Type.Boolean()),
-    shrink_max_percent: Type.Optional(Type.Integer({ minimum: 0, maximum: 100 })),
-    /** Stands for an empty `location_code`, for partners with one warehouse. */
-    location_code: Type.Optional(Id),
+    delimiter: Type.Optional(Type.Unsafe<',' | ';' | '\t' | '|'>({ type: 'string', enum: [',', ';', '\t', '|'], description: 'Of its files; found out when absent' })),
+    full_replaces: Type.Optional(
+      Type.Boolean({ description: 'A full stock file also says that every SKU it leaves out is gone; otherwise such a SKU keeps its number' }),
+    ),
+    shrink_max_percent: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 100, description: 'A full file that lost more of its rows is held for a person (30)' }),
+    ),
+    location_code: Type.Optional(
+      Type.String({ ...Id, description: 'Stands for an empty location_code, for partners with one warehouse' }),
+    ),
   },
   closed,
 )

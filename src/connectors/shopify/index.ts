@@ -81,6 +81,7 @@ export const shopify = defineConnector({
       const signature = header(request, 'hmac-sha256')
       return verifyHmac({ body: request.body, signature, secrets: settings.webhook_secrets, encoding: 'base64' })
     },
+    topics: Object.keys(TOPICS),
     topic: (request) => {
       const topic = header(request, 'topic') ?? ''
       return (Object.hasOwn(TOPICS, topic) ? TOPICS[topic] : undefined) ?? 'ignore'

@@ -12,19 +12,24 @@ import { defineConnector, type HttpAnswer, type WebhookRequest } from '../_kit/d
 import { verifyStripe } from '../_kit/signatures.ts'
 import { pullPayments, pullSettlements, showNewestCharge } from './pull.ts'
 
-const Secret = Type.String({ minLength: 1, secret: true })
+const Secret = { minLength: 1, secret: true } as const
 const API_VERSION = '2026-10-28.endive'
 
 const StripeSettings = Type.Object(
   {
-    api_key: Secret,
-    /** The whole `whsec_…` texts; two while a secret is being rotated. */
-    webhook_secrets: Type.Array(Secret, { minItems: 1, maxItems: 2 }),
-    /** A connected account (`acct_…`) on whose behalf the key is used. */
-    account: Type.Optional(Type.String({ pattern: '^acct_[A-Za-z0-9]+$' })),
+    api_key: Type.String({ ...Secret, description: 'Restricted key (rk_…) with read access; see the README' }),
+    webhook_secrets: Type.Array(Type.String(Secret), {
+      minItems: 1,
+      maxItems: 2,
+      description: 'Signing secret of the endpoint, the whole whsec_… text; two while it is being rotated',
+    }),
+    account: Type.Optional(
+      Type.String({ pattern: '^acct_[A-Za-z0-9]+$', description: 'Connected account on whose behalf the key is used' }),
+    ),
     api_version: Type.Optional(Type.String({ default: API_VERSION, pattern: '^\\d{4}-\\d{2}-\\d{2}(\\.[a-z]+)?$' })),
-    /** Replaces https://api.stripe.com. */
-    api_url: Type.Optional(Type.String({ pattern: '^https?://[^?#]+$' })),
+    api_url: Type.Optional(
+      Type.String({ pattern: '^https?://[^?#]+$', description: 'Another host instead of https://api.stripe.com' }),
+    ),
   },
   { additionalProperties: false },
 )
@@ -75,6 +80,7 @@ export const stripe = defineConnector({
     content_types: ['application/json'],
     verify: ({ body, headers, received_at_ms }, { webhook_secrets }) =>
       verifyStripe({ body, header: headers['stripe-signature'], secrets: webhook_secrets, received_at_ms }),
+    topics: Object.keys(TOPICS),
     topic: (request) => topicOf(eventOf(request)),
     dedupeKey: (request) => eventOf(request).id,
     observedAt: (request) => {

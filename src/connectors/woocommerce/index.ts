@@ -9,25 +9,35 @@ import { verifyHmac } from '../_kit/signatures.ts'
 import { pullListings, pullOrders, showNewestOrder } from './pull.ts'
 import { BATCH_MAX, confirmShipment, pushAvailability, readAvailability, sendShipment } from './push.ts'
 
-const Secret = Type.String({ minLength: 1, secret: true })
+const Secret = { minLength: 1, secret: true } as const
 
 const CALLS_PER_SECOND = 25
 
 const WooSettings = Type.Object(
   {
-    site_url: Type.String({ pattern: '^https?://[^?#]+$' }),
-    consumer_key: Secret,
-    consumer_secret: Secret,
-    /** Two while a secret is being rotated. */
-    webhook_secrets: Type.Array(Secret, { minItems: 1, maxItems: 2 }),
-    /** Where tracking numbers go. The shop itself has no place for them but the order's meta data. */
-    tracking: Type.Optional(Type.Union([Type.Literal('order_meta')], { default: 'order_meta' })),
-    /** Only for previewing a refund apart from its order: the shop's currency. */
-    currency: Type.Optional(Type.String({ pattern: '^[A-Z]{3}$' })),
-    /** What the shop's host bears. */
-    calls_per_second: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000, default: CALLS_PER_SECOND })),
-    /** Replaces `<site_url>/wp-json/wc/v3`. */
-    api_url: Type.Optional(Type.String({ pattern: '^https?://[^?#]+$' })),
+    site_url: Type.String({ pattern: '^https?://[^?#]+$', description: 'Address of the shop, such as https://shop.example' }),
+    consumer_key: Type.String({ ...Secret, description: 'REST API key with Read/Write' }),
+    consumer_secret: Type.String({ ...Secret, description: 'Secret of that key' }),
+    webhook_secrets: Type.Array(Type.String(Secret), {
+      minItems: 1,
+      maxItems: 2,
+      description: 'Secret of the webhooks; two while it is being rotated',
+    }),
+    tracking: Type.Optional(
+      Type.Union([Type.Literal('order_meta')], {
+        default: 'order_meta',
+        description: "Where tracking numbers go; the shop itself has no place for them but the order's meta data",
+      }),
+    ),
+    currency: Type.Optional(
+      Type.String({ pattern: '^[A-Z]{3}$', description: "The shop's currency, for previewing a refund apart from its order" }),
+    ),
+    calls_per_second: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 1_000, default: CALLS_PER_SECOND, description: "What the shop's host bears" }),
+    ),
+    api_url: Type.Optional(
+      Type.String({ pattern: '^https?://[^?#]+$', description: 'Another API address instead of <site_url>/wp-json/wc/v3' }),
+    ),
   },
   { additionalProperties: false },
 )
@@ -68,6 +78,7 @@ export const woocommerce = defineConnector({
     acknowledges: isPing,
     verify: ({ body, headers }, { webhook_secrets }) =>
       verifyHmac({ body, signature: headers['x-wc-webhook-signature'], secrets: webhook_secrets, encoding: 'base64' }),
+    topics: Object.keys(TOPICS),
     topic: (request) => (deletedOnly(request) ? 'cancellation' : topicOf(request)),
     dedupeKey,
   },
