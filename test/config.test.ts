@@ -13,6 +13,7 @@ import {
   type Config,
   type ConfigFault,
 } from '../src/config.ts'
+import { connectors as registry } from '../src/connectors/index.ts'
 import { connectors, GOOD, PLANTED } from './kit/sampleConfig.ts'
 
 let folder: string

@@ -120,5 +120,5 @@ async function endLeasesOfTheDead(url: string, claimedFiles: string): Promise<vo
   await db.query(`update availability set claimed_until = now() - interval '1 second' where claimed_until > now()`)
   await db.close()
   if (!existsSync(claimedFiles)) return
-  for (const name of readdirSync(claimedFiles)) renameSync(join(claimedFiles, name), join(claimedFiles, name.replace(/^\d+/, '1')))
+  for (const name of readdirSync(claimedFiles)) renameSync(join(claimedFiles, name), join(claimedFiles, name.replace(/^\d{13}/, '1000000000000')))
 }

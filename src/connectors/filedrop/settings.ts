@@ -40,7 +40,7 @@ export const Settings = Type.Object(
         { ...closed, description: 'Names of the folders; directions as the hub sees them: outgoing is what it writes' },
       ),
     ),
-    delimiter: Type.Optional(Type.Unsafe<',' | ';' | '\t' | '|'>({ type: 'string', enum: [',', ';', '\t', '|'], description: 'Of its files; found out when absent' })),
+    delimiter: Type.Optional(Type.Unsafe<',' | ';' | '\t' | '|'>({ type: 'string', enum: [',', ';', '\t', '|'], description: 'Of its files; without it commas are written and any of the four is read' })),
     full_replaces: Type.Optional(
       Type.Boolean({ description: 'A full stock file also says that every SKU it leaves out is gone; otherwise such a SKU keeps its number' }),
     ),
