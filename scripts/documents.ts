@@ -38,7 +38,7 @@ function tableOf(headings: readonly string[], rows: readonly (readonly string[])
 
 const CLI_INTRO = `# Command line
 
-${made('the command tree (\`src/cli\`)')}
+${made('the command tree (`src/cli`)')}
 
 \`npx crossdock <command>\`. \`--config\` and \`--json\` may stand before or after the command. Without \`--config\` the file is the one that
 CROSSDOCK_CONFIG names, else \`./config/crossdock.yaml\`, else the sandbox that comes with the program. Commands find the database of the
@@ -140,7 +140,7 @@ interface Setting {
   isRequired: boolean
 }
 
-/** Every value a person may write, by its path; \`[]\` stands for each entry of a list. A section is its settings and no row itself. */
+/** Every value a person may write, by its path; `[]` stands for each entry of a list. A section is its settings and no row itself. */
 function settingsIn(node: Node, path: string): Setting[] {
   return Object.entries(node.properties ?? {}).flatMap(([name, child]): Setting[] => {
     const place = path === '' ? name : `${path}.${name}`
@@ -158,7 +158,8 @@ function settingsIn(node: Node, path: string): Setting[] {
   })
 }
 
-const kindWord = (branch: Node): string => String(branch.properties?.['kind']?.const ?? 'one way')
+const wordOf = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value ?? 'one way'))
+const kindWord = (branch: Node): string => wordOf(branch.properties?.['kind']?.const)
 const unionOf = (branches: readonly Node[]): Node => ({ enum: branches.map(kindWord) })
 const descriptionOf = ({ description }: Node): Node => (description === undefined ? {} : { description })
 
@@ -191,7 +192,7 @@ function settingRows(schema: TSchema): string[][] {
 
 const CONFIGURATION_INTRO = `# Configuration
 
-${made('the schema of the configuration (\`src/config/schema.ts\`)')}
+${made('the schema of the configuration (`src/config/schema.ts`)')}
 
 One YAML file. \`\${NAME}\` is replaced from the environment, \`\${NAME:-default}\` has a default, \`\${file:path}\` is the content of a file (a
 mounted secret), and \`$\${\` is a plain \`\${\`. Relative paths start from the file's folder. \`crossdock config check\` reports every fault at

@@ -43,7 +43,7 @@ export function addConnectionCommands(program: Command): void {
 function addStateCommands(connections: Command): void {
   connections
     .command('pause')
-    .description('stops all calls to the vendor; what comes in is still taken in and kept')
+    .description('stops all calls to the vendor; webhooks are still taken in and kept')
     .argument('<id>', 'the connection')
     .requiredOption('--reason <text>', 'for whoever finds it paused')
     .action(async (id: string, _options: object, command: Command) => {

@@ -1,4 +1,4 @@
-import { CommanderError } from 'commander'
+import type { CommanderError } from 'commander'
 import { configFaults } from '../config.ts'
 import { asHubError, type ErrorCode, type HubError } from '../core/errors.ts'
 

@@ -19,6 +19,8 @@ const SLICE_MS = 20_000
 const CAREFUL_ROWS = LANES * BATCH_MAX
 /** A row during which the process died this often, alone, is the cause. */
 const POISON_DEATHS = 2
+/** A process that has not lived so long may be dying of something else, in a row, and would blame whatever it has in its hands. */
+const SUSPECTS_AFTER_MS = 5_000
 /** Channels hear of moved stock at most this often while a long drain runs. */
 const PUSH_WAKE_EVERY_MS = 50
 
@@ -45,7 +47,12 @@ interface Drain {
  * Empties the inbox of one connection: batches in transactions of their own until nothing is due. Every row ends as done, ignored or
  * parked with its cause; one that breaks its batch is isolated. Throws only when the database is gone; what is left stays due.
  */
-export async function drainConnection(hub: Hub, connectionId: string, reporter: JobReporter): Promise<DrainResult> {
+export async function drainConnection(
+  hub: Hub,
+  connectionId: string,
+  reporter: JobReporter,
+  options: { suspects_after_ms?: number } = {},
+): Promise<DrainResult> {
   const connection = hub.connections.get(connectionId)
   if (connection === undefined)
     return nothing('unknown_connection', `${connectionId} is not configured; its messages wait`)
@@ -62,7 +69,7 @@ export async function drainConnection(hub: Hub, connectionId: string, reporter: 
     pushesWokenAt: 0,
   }
   try {
-    const empty = await drainAll(drain)
+    const empty = await drainAll(drain, options.suspects_after_ms ?? SUSPECTS_AFTER_MS)
     return resultOf(drain, empty ? 'empty' : 'more')
   } finally {
     await endRun(hub, run)
@@ -70,12 +77,16 @@ export async function drainConnection(hub: Hub, connectionId: string, reporter: 
   }
 }
 
-/** True when nothing is due any more. Suspects come last: what kills must not keep the rest waiting, and what only was there when a process died is alone then. */
-async function drainAll(drain: Drain): Promise<boolean> {
+/**
+ * True when nothing is due any more. Suspects come last, in a process that has lived for a while: what kills must not keep the rest
+ * waiting, and what only was there when a process died is not there by chance again. Those that wait are found by the sweeper.
+ */
+async function drainAll(drain: Drain, suspectsAfterMs: number): Promise<boolean> {
   if (drain.run.deaths > 0)
     drain.reporter.log(`${drain.run.deaths} earlier run(s) died with their process: rows are taken one by one`)
   const empty = (drain.run.deaths > 0 && (await carefulLane(drain, 'fresh', CAREFUL_ROWS))) || (await fastLanes(drain))
-  return empty && carefulLane(drain, 'suspect', Number.POSITIVE_INFINITY)
+  if (!empty || performance.now() < suspectsAfterMs) return empty
+  return carefulLane(drain, 'suspect', Number.POSITIVE_INFINITY)
 }
 
 async function fastLanes(drain: Drain): Promise<boolean> {
@@ -195,9 +206,13 @@ function nothing(ended: DrainResult['ended'], sentence: string): DrainResult {
   return { drained: 0, parked: 0, ended, sentence }
 }
 
+/** `1 order`, `238 orders`, `3 stock`: topics are words of the trade, and the board is read by people. */
+const countable = (topic: string, count: number): string =>
+  count === 1 || topic === 'stock' ? topic.replaceAll('_', ' ') : `${topic.replaceAll('_', ' ')}s`
+
 function resultOf(drain: Drain, ended: 'empty' | 'more'): DrainResult {
   const drained = [...drain.byTopic.values()].reduce((sum, count) => sum + count, 0)
-  const topics = [...drain.byTopic].toSorted(([, a], [, b]) => b - a).map(([topic, count]) => `${count} ${topic}`)
+  const topics = [...drain.byTopic].toSorted(([, a], [, b]) => b - a).map(([topic, count]) => `${count} ${countable(topic, count)}`)
   const what = topics.length === 0 ? 'nothing' : topics.slice(0, 5).join(', ')
   const tail = [drain.parked > 0 ? `${drain.parked} parked` : '', ended === 'more' ? 'more to come' : ''].filter(
     (part) => part !== '',

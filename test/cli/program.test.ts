@@ -16,7 +16,14 @@ afterAll(() => merchant.close())
 
 type Expectation = [args: string[], expected: object]
 
-const errorOf = (ran: Ran | undefined) => ran?.json()['error'] as { code: string; message: string; path?: string }
+/** The document of a run that has to be there. */
+function documentOf<T>(ran: Ran | undefined): T {
+  if (ran === undefined) throw new Error('it did not run')
+  return ran.json() as T
+}
+
+const errorOf = (ran: Ran | undefined) =>
+  documentOf<{ error: { code: string; message: string; path?: string } }>(ran).error
 const codes = (ran: readonly Ran[]): (number | null)[] => ran.map(({ code }) => code)
 
 describe('reading', () => {
@@ -142,7 +149,7 @@ describe('config check', () => {
       ['orders', 'list', '--config', file, '--json'],
     )
     expect([json?.code, people?.code, other?.code]).toEqual([2, 2, 2])
-    const { faults, ...rest } = json?.json() as { faults: { path: string; line: number }[] }
+    const { faults, ...rest } = documentOf<{ faults: { path: string; line: number }[] }>(json)
     const message = '3 faults in the configuration'
     expect(rest).toMatchObject({ ok: false, file, error: { code: 'config_invalid', message } })
     const paths = ['connections[0].serves_from[0]', 'connections[2].settings.partner', 'items[1].sku']
@@ -260,7 +267,7 @@ describe('a hub that is not well', () => {
     try {
       const [refused, before, migrated] = await crossdockEach([['verify', '--json'], status, ['migrate', '--json']], { env })
       expect([refused?.code, errorOf(refused).message]).toEqual([2, expect.stringMatching(/empty/)])
-      const [first] = before?.json()['pending'] as string[]
+      const [first] = documentOf<{ pending: string[] }>(before).pending
       expect(before?.json()).toMatchObject({ ok: true, current: null, pending: [expect.stringMatching(/^0001_/)] })
       expect(migrated?.json()).toMatchObject({ ok: true, applied: [first] })
       await empty.db.query(`insert into schema_migrations (name, batch) values ('9999_future.sql', 9)`)
@@ -287,7 +294,7 @@ describe('a hub that is not well', () => {
     })
     const [json, people, doctor] = await merchant.runEach(['verify', '--json'], ['verify'], ['doctor', '--json'])
     expect([json?.code, people?.code, doctor?.code]).toEqual([1, 1, 1])
-    const { checks } = json?.json() as { checks: { name: string; violations: number; examples?: string[] }[] }
+    const { checks } = documentOf<{ checks: { name: string; violations: number; examples?: string[] }[] }>(json)
     const ledger = checks.find(({ name }) => name === 'ledger_equals_counters')
     expect(ledger).toMatchObject({ violations: 2, examples: [expect.stringMatching(/item/), expect.any(String)] })
     expect(people?.stdout).toMatch(/ledger_equals_counters +\d+ +2/)

@@ -64,7 +64,7 @@ test('drains everything that is due, in batches, and says what it was', async ()
     many.map((row) => sealRow(hub.vault, { ...row, source: 'webhook' })),
   )
   const result = await drainConnection(hub, 'shop-1', reporter)
-  expect(result).toEqual({ drained: 600, parked: 0, ended: 'empty', sentence: 'drained 600 order of shop-1' })
+  expect(result).toEqual({ drained: 600, parked: 0, ended: 'empty', sentence: 'drained 600 orders of shop-1' })
   expect((await inbox()).every((row) => row.state === 'done' && row.attempts === 1)).toBe(true)
   const [orders] = await database.db.query(
     `select count(*)::int as n from orders where external_id like 'M-%' and reservation_state = 'committed'`,
@@ -162,7 +162,9 @@ describe('a message that kills its process', () => {
     await put('order', orderPayload('F-2'))
     await database.db.query(`update inbox set deaths = 2 where dedupe_key = 'killer'`)
     await afterDeath(2)
-    expect(await drainConnection(hub, 'shop-1', reporter)).toMatchObject({ drained: 2, parked: 1, ended: 'empty' })
+    expect(await drainConnection(hub, 'shop-1', reporter, { suspects_after_ms: Number.POSITIVE_INFINITY })).toMatchObject({ drained: 2 })
+    expect(await inbox()).toMatchObject([{ state: 'done' }, { state: 'pending', deaths: 2 }, { state: 'done' }])
+    expect(await drainConnection(hub, 'shop-1', reporter, { suspects_after_ms: 0 })).toMatchObject({ parked: 1, ended: 'empty' })
     expect(await inbox()).toMatchObject([
       { state: 'done', deaths: 0 },
       { state: 'parked', cause_code: 'poison' },
@@ -176,7 +178,8 @@ describe('a message that kills its process', () => {
     await database.db.query(`update inbox set deaths = 2 where id = (select min(id) from inbox)`)
     await database.db.query(`update inbox set deaths = 1 where id = (select min(id) + 1 from inbox)`)
     await afterDeath(0)
-    expect(await drainConnection(hub, 'shop-1', reporter)).toMatchObject({ drained: 3, parked: 1, ended: 'empty' })
+    const end = await drainConnection(hub, 'shop-1', reporter, { suspects_after_ms: 0 })
+    expect(end).toMatchObject({ drained: 3, parked: 1, ended: 'empty' })
     const done = await database.db.query(`select state, deaths from inbox order by processed_at, id`)
     expect(done).toEqual([
       { state: 'done', deaths: 0 },
