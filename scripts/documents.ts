@@ -10,7 +10,9 @@ import type { Connector } from '../src/connectors/_kit/define.ts'
  * what is written says something else than the code.
  */
 export function documents(): ReadonlyMap<string, string> {
-  const pages = Object.values(connectors).map((connector) => [`docs/connectors/${connector.id}.md`, connectorPage(connector)] as const)
+  const pages = Object.values(connectors).map(
+    (connector) => [`docs/connectors/${connector.id}.md`, connectorPage(connector)] as const,
+  )
   return new Map([
     ['docs/cli.md', cliPage(buildProgram())],
     ['docs/configuration.md', configurationPage()],
@@ -91,7 +93,10 @@ function commandSection(name: string, command: Command): string[] {
     ['crossdock', name, ...places.map(placeWord), ...options].join(' '),
     '```',
     '',
-    ...tableOf(['argument', 'meaning'], places.map((place) => [`\`${cell(place.name())}\``, cell(place.description)])),
+    ...tableOf(
+      ['argument', 'meaning'],
+      places.map((place) => [`\`${cell(place.name())}\``, cell(place.description)]),
+    ),
     ...optionTable(command.options),
   ]
 }
@@ -106,7 +111,9 @@ const optionWord = (option: Option): string => (option.mandatory ? option.flags 
 function optionTable(options: readonly Option[]): string[] {
   const rows = options.map((option) => [
     `\`${option.flags}\``,
-    cell([option.description, ...(option.argChoices === undefined ? [] : [`(${option.argChoices.join(', ')})`])].join(' ')),
+    cell(
+      [option.description, ...(option.argChoices === undefined ? [] : [`(${option.argChoices.join(', ')})`])].join(' '),
+    ),
     option.defaultValue === undefined ? '' : `\`${String(option.defaultValue)}\``,
   ])
   return tableOf(['option', 'meaning', 'default'], rows)
@@ -149,7 +156,9 @@ function settingsIn(node: Node, path: string): Setting[] {
     if (child.properties !== undefined) return settingsIn(child, place)
     if (entry?.properties !== undefined) return settingsIn(entry, `${place}[]`)
     const branches = (child.anyOf ?? []).filter((branch) => branch.properties !== undefined)
-    const inside = branches.flatMap((branch) => settingsIn(branch, place).map((setting) => ({ setting, kind: kindWord(branch) })))
+    const inside = branches.flatMap((branch) =>
+      settingsIn(branch, place).map((setting) => ({ setting, kind: kindWord(branch) })),
+    )
     if (inside.length === 0) return [{ path: place, node: child, isRequired }]
     return inside
       .filter(({ setting }) => setting.path !== `${place}.kind`)
@@ -163,7 +172,12 @@ const kindWord = (branch: Node): string => wordOf(branch.properties?.['kind']?.c
 const unionOf = (branches: readonly Node[]): Node => ({ enum: branches.map(kindWord) })
 const descriptionOf = ({ description }: Node): Node => (description === undefined ? {} : { description })
 
-const TYPES: Readonly<Record<string, string>> = { string: 'text', integer: 'whole number', number: 'number', boolean: 'true or false' }
+const TYPES: Readonly<Record<string, string>> = {
+  string: 'text',
+  integer: 'whole number',
+  number: 'number',
+  boolean: 'true or false',
+}
 
 function typeWord(node: Node): string {
   const words = node.enum ?? (node.anyOf ?? []).map((branch) => branch.const).filter((word) => word !== undefined)
@@ -203,7 +217,9 @@ What stands under \`connections[].settings\` is on the page of [its connector](c
 `
 
 function configurationPage(): string {
-  return [CONFIGURATION_INTRO, ...tableOf(['setting', 'values', 'default', 'meaning'], settingRows(ConfigSchema))].join('\n')
+  return [CONFIGURATION_INTRO, ...tableOf(['setting', 'values', 'default', 'meaning'], settingRows(ConfigSchema))].join(
+    '\n',
+  )
 }
 
 // ── connectors ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -219,8 +235,14 @@ function connectorIndex(all: readonly Connector[]): string {
     `[${connector.label}](${connector.id}.md)`,
     `\`${connector.id}\``,
     connector.kind,
-    [...(connector.webhook === undefined ? [] : ['webhooks']), ...Object.keys(connector.pull ?? {}), ...(connector.files === undefined ? [] : ['files'])].join(', '),
-    outgoing(connector).map(([name]) => name).join(', ') || 'nothing',
+    [
+      ...(connector.webhook === undefined ? [] : ['webhooks']),
+      ...Object.keys(connector.pull ?? {}),
+      ...(connector.files === undefined ? [] : ['files']),
+    ].join(', '),
+    outgoing(connector)
+      .map(([name]) => name)
+      .join(', ') || 'nothing',
     GRADES[connector.grade],
   ])
   return [
@@ -253,17 +275,33 @@ function outgoing({ availability, fulfillment, shipments }: Connector): [string,
             ].join('; '),
           ] as [string, string],
         ]),
-    ...(fulfillment === undefined ? [] : [['work', `${units(fulfillment.batch_max)}; ${settled(fulfillment)}`] as [string, string]]),
-    ...(shipments === undefined ? [] : [['shipments', `${units(shipments.batch_max)}; ${settled(shipments)}`] as [string, string]]),
+    ...(fulfillment === undefined
+      ? []
+      : [['work', `${units(fulfillment.batch_max)}; ${settled(fulfillment)}`] as [string, string]]),
+    ...(shipments === undefined
+      ? []
+      : [['shipments', `${units(shipments.batch_max)}; ${settled(shipments)}`] as [string, string]]),
   ]
 }
 
 function incoming({ webhook, pull, files, inbound }: Connector): [string, string][] {
   return [
-    ...(webhook === undefined ? [] : [['webhooks', 'at `/webhooks/<connection>`, signature checked'] as [string, string]]),
-    ...Object.keys(pull ?? {}).map((stream): [string, string] => [`pull of ${stream}`, `\`pull.${stream}_every_seconds\``]),
-    ...(files === undefined ? [] : [['files', 'from a folder or over SFTP; the README shows their columns'] as [string, string]]),
-    ['payloads', Object.keys(inbound).map((topic) => `\`${topic}\``).join(', ')],
+    ...(webhook === undefined
+      ? []
+      : [['webhooks', 'at `/webhooks/<connection>`, signature checked'] as [string, string]]),
+    ...Object.keys(pull ?? {}).map((stream): [string, string] => [
+      `pull of ${stream}`,
+      `\`pull.${stream}_every_seconds\``,
+    ]),
+    ...(files === undefined
+      ? []
+      : [['files', 'from a folder or over SFTP; the README shows their columns'] as [string, string]]),
+    [
+      'payloads',
+      Object.keys(inbound)
+        .map((topic) => `\`${topic}\``)
+        .join(', '),
+    ],
   ]
 }
 
@@ -293,7 +331,10 @@ function connectorPage(connector: Connector): string {
     ...tableOf(['', ''], facts),
     '## In',
     '',
-    ...tableOf(['what', 'how'], incoming(connector).map(([name, how]) => [name, cell(how)])),
+    ...tableOf(
+      ['what', 'how'],
+      incoming(connector).map(([name, how]) => [name, cell(how)]),
+    ),
     'The words under "payloads" are what `crossdock preview` takes for this connector.',
     '',
     '## Out',

@@ -12,15 +12,7 @@ import { HubError } from './core/errors.ts'
 export { configFaults, type ConfigFault } from './config/faults.ts'
 export { vaultKey } from './config/vaultKey.ts'
 export { configJsonSchema } from './config/schema.ts'
-export type {
-  CompanyConfig,
-  ConnectionConfig,
-  ConnectorSettings,
-  ItemConfig,
-  ListingConfig,
-  LocationConfig,
-  UserConfig,
-} from './config/schema.ts'
+export type { ConnectionConfig, ConnectorSettings } from './config/schema.ts'
 
 /** The whole configuration with defaults filled in, frozen. It holds secrets; only `redactConfig` of it may be shown or logged. */
 export interface Config extends Readonly<Omit<ConfigDocument, 'items_csv'>> {

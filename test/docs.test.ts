@@ -30,7 +30,9 @@ test('every command is in the page of the command line', () => {
 test('the pages and guides link to files that exist', () => {
   const pages = [...documents().keys(), 'docs/guides/operations.md', 'docs/guides/write-a-connector.md']
   const links = pages.flatMap((page) =>
-    [...read(page).matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)].map(([, link = '']) => resolve(ROOT, dirname(page), link)),
+    [...read(page).matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)].map(([, link = '']) =>
+      resolve(ROOT, dirname(page), link),
+    ),
   )
   expect(links.length).toBeGreaterThan(10)
   expect(links.filter((link) => !existsSync(link))).toEqual([])
@@ -66,6 +68,9 @@ test('the production example is sound, uses every connector, and asks for each o
         return error
       }
     })()
-    expect(configFaults(thrown).map(({ message }) => message), name).toContain(`the environment variable ${name} is not set`)
+    expect(
+      configFaults(thrown).map(({ message }) => message),
+      name,
+    ).toContain(`the environment variable ${name} is not set`)
   }
 })

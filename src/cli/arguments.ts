@@ -16,7 +16,9 @@ export const idsOf = (text: string, before: readonly number[] | undefined): numb
 
 /** An instant as ISO 8601 with its zone; without one it would mean another moment on another machine. */
 export function instantOf(text: string): Date {
-  const instant = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/.test(text) ? new Date(text) : undefined
+  const instant = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/.test(text)
+    ? new Date(text)
+    : undefined
   if (instant === undefined || Number.isNaN(instant.getTime())) {
     throw new InvalidArgumentError('Write an instant like 2026-11-21T08:00:00Z.')
   }

@@ -20,7 +20,11 @@ export type DemoResult = WorldJudged
  * Runs hub and sandbox on a temporary database, trades, waits until everything has come to rest, pays out, and lets the vendors' own
  * ledgers judge. Everything it started is gone when it returns.
  */
-export async function runDemo(configured: Config, options: DemoOptions, tell: (line: string) => void): Promise<DemoResult> {
+export async function runDemo(
+  configured: Config,
+  options: DemoOptions,
+  tell: (line: string) => void,
+): Promise<DemoResult> {
   const folder = mkdtempSync(join(tmpdir(), 'crossdock-demo-'))
   // The built-in PostgreSQL runs as a user of its own when the demo is run by root, so the folder must let it pass.
   chmodSync(folder, 0o755)
@@ -35,7 +39,12 @@ export async function runDemo(configured: Config, options: DemoOptions, tell: (l
   const sandbox = await startSandbox(config, { keep: false, faults: ORDINARY_FAULTS, now })
   let running: RunningHub | undefined
   try {
-    running = await startHub({ config: sandbox.config, log: pino({ level: 'error' }, pino.destination(2)), role: 'all', queue_prefix: `demo-${process.pid}` })
+    running = await startHub({
+      config: sandbox.config,
+      log: pino({ level: 'error' }, pino.destination(2)),
+      role: 'all',
+      queue_prefix: `demo-${process.pid}`,
+    })
     if (running.url === undefined) throw new Error('the demo hub has no address')
     sandbox.world.connectTo(running.url)
     tell('waiting for the first stock count to reach the shelves')
@@ -48,7 +57,12 @@ export async function runDemo(configured: Config, options: DemoOptions, tell: (l
   }
 }
 
-async function tradeAndJudge(world: World, running: RunningHub, options: DemoOptions, tell: (line: string) => void): Promise<DemoResult> {
+async function tradeAndJudge(
+  world: World,
+  running: RunningHub,
+  options: DemoOptions,
+  tell: (line: string) => void,
+): Promise<DemoResult> {
   const trade = world.trade(options.orders_per_second)
   tell(`trading for ${options.seconds} s at ${options.orders_per_second} orders a second`)
   await trade.run(options.seconds * 1_000, new AbortController().signal)

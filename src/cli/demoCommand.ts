@@ -28,7 +28,7 @@ export function addDemoCommand(program: Command): void {
 }
 
 function demoText(result: DemoResult): string {
-  const rows = Object.entries<unknown>(result).flatMap(([name, value]): [string, string][] =>
+  const rows = Object.entries<unknown>({ ...result }).flatMap(([name, value]): [string, string][] =>
     typeof value === 'object' && value !== null
       ? Object.entries(value).map(([inner, number]) => [`${name}.${inner}`, String(number)])
       : [[name, String(value)]],

@@ -103,5 +103,8 @@ function addReplay(events: Command): void {
 const eventText = (event: InboxShown): string =>
   Object.entries(event)
     .filter(([, value]) => value !== null && !(Array.isArray(value) && value.length === 0))
-    .map(([name, value]) => `${name.padEnd(16)} ${printable(typeof value === 'object' ? JSON.stringify(value) : String(value))}`)
+    .map(
+      ([name, value]) =>
+        `${name.padEnd(16)} ${printable(typeof value === 'object' ? JSON.stringify(value) : String(value))}`,
+    )
     .join('\n')

@@ -27,7 +27,9 @@ export async function readInput(file: string): Promise<Input> {
   } catch (thrown) {
     if (thrown instanceof HubError) throw thrown
     const reason = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unreadable'
-    throw new HubError('bad_request', `cannot read ${file} (${reason})`, { hint: 'name a file, or - for standard input' })
+    throw new HubError('bad_request', `cannot read ${file} (${reason})`, {
+      hint: 'name a file, or - for standard input',
+    })
   }
   return { name, bytes: Buffer.concat(chunks) }
 }

@@ -52,14 +52,22 @@ export async function judgeWorld(
     trade_seconds: traded.trade_seconds,
   })
   const verified = await verify(hub.db)
-  return { ...judgement, ok: judgement.ok && verified.ok, verified: verified.ok, backend: running.queues.backend, settled_after_ms }
+  return {
+    ...judgement,
+    ok: judgement.ok && verified.ok,
+    verified: verified.ok,
+    backend: running.queues.backend,
+    settled_after_ms,
+  }
 }
 
 const WAKE_MATCH: Wake = { queue: 'settlement', name: 'match', data: {}, key: 'settlement-match' }
 
 /** The safe path after the fast one, now instead of at its time: what a lost message left out is asked for, money that came before its order is matched. */
 async function pullEverything({ hub }: RunningHub): Promise<void> {
-  const pulls = [...hub.connections.values()].flatMap(({ id, connector }) => Object.keys(connector.pull ?? {}).map((stream) => wakePull(id, stream)))
+  const pulls = [...hub.connections.values()].flatMap(({ id, connector }) =>
+    Object.keys(connector.pull ?? {}).map((stream) => wakePull(id, stream)),
+  )
   await forceAll(hub, [...pulls, WAKE_MATCH])
   await new Promise((resolve) => setTimeout(resolve, 500))
 }

@@ -54,10 +54,13 @@ export async function runCli(argv: readonly string[]): Promise<number> {
   }
 }
 
-const isProgram = process.argv[1] !== undefined && /(^|[\\/])(crossdock(\.js)?|cli[\\/]main\.[jt]s)$/.test(process.argv[1])
+const isProgram =
+  process.argv[1] !== undefined && /(^|[\\/])(crossdock(\.js)?|cli[\\/]main\.[jt]s)$/.test(process.argv[1])
 if (isProgram) {
   // A pipe that closes early (`| head`) is the reader's right, not a crash.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failed))
+  process.stdout.on('error', (error: NodeJS.ErrnoException) =>
+    process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failed),
+  )
   const code = await runCli(process.argv.slice(2))
   process.exitCode = code
 }

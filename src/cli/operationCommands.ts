@@ -138,7 +138,9 @@ async function connectionStates(db: Db): Promise<string> {
     `select id, state, state_reason from connections order by id`,
   )
   const stopped = rows.filter((row) => row.state !== 'active')
-  const told = stopped.map((row) => `${row.id} is ${row.state}${row.state_reason === null ? '' : `: ${row.state_reason}`}`)
+  const told = stopped.map(
+    (row) => `${row.id} is ${row.state}${row.state_reason === null ? '' : `: ${row.state_reason}`}`,
+  )
   if (stopped.length > 0) throw new Error(told.join('; '))
   return `${rows.length} active`
 }

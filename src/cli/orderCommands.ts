@@ -28,7 +28,9 @@ export function addOrderCommands(program: Command): void {
     })
   orders
     .command('show')
-    .description('one order with its lines, promises, shipments and timeline; one that is parked with what it waits for')
+    .description(
+      'one order with its lines, promises, shipments and timeline; one that is parked with what it waits for',
+    )
     .argument('<number|id>', "the shop's number, the channel's id, or the hub's id")
     .action(async (key: string, _options: object, command: Command) => {
       const options = command.optsWithGlobals<CommonOptions>()
@@ -58,7 +60,8 @@ async function list(options: ListOptions): Promise<void> {
 
 function orderText(order: OrderShown): string {
   const { total_minor, currency } = order
-  const total = total_minor === null || currency === null ? '–' : `${decimalFromMinor(total_minor, currency)} ${currency}`
+  const total =
+    total_minor === null || currency === null ? '–' : `${decimalFromMinor(total_minor, currency)} ${currency}`
   return [
     `${order.number ?? order.external_id}  ${order.connection_id}  ${total}`,
     [
@@ -92,7 +95,10 @@ function orderText(order: OrderShown): string {
       ]),
     ),
     '',
-    table(['at', 'what', 'from'], order.timeline.map((fact) => [fact.at, fact.kind, fact.source])),
+    table(
+      ['at', 'what', 'from'],
+      order.timeline.map((fact) => [fact.at, fact.kind, fact.source]),
+    ),
   ].join('\n')
 }
 

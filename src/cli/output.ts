@@ -59,7 +59,8 @@ export function printError(options: ReadOptions, thrown: unknown): number {
     process.stdout.write(`${JSON.stringify(errorDocument(thrown))}\n`)
   } else {
     // `$` is the whole document: it says nothing to a person.
-    const place = error.path === undefined || error.path === '$' || error.message.includes(error.path) ? '' : ` (at ${error.path})`
+    const place =
+      error.path === undefined || error.path === '$' || error.message.includes(error.path) ? '' : ` (at ${error.path})`
     process.stderr.write(`${error.code}: ${error.message}${place}\n`)
     if (error.hint !== undefined) process.stderr.write(`  ${error.hint}\n`)
   }
@@ -84,7 +85,12 @@ type Cell = string | number | null | undefined
 export function table(headings: readonly string[], rows: readonly (readonly Cell[])[]): string {
   const cells = [headings, ...rows].map((row) => row.map(cellText))
   const widths = headings.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)))
-  const lines = cells.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd())
+  const lines = cells.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  )
   return lines.join('\n')
 }
 

@@ -33,15 +33,16 @@ export function preview(request: PreviewRequest): Preview {
   const connector = connectorNamed(request.connector)
   const mapping = mappingFor(connector, request.kind)
   const { files } = connector
-  const mapped =
-    files === undefined ? mapDocuments(connector, mapping, request) : mapFile(files, mapping, request)
+  const mapped = files === undefined ? mapDocuments(connector, mapping, request) : mapFile(files, mapping, request)
   return { connector: connector.id, kind: request.kind, ...mapped }
 }
 
 function connectorNamed(id: string): Connector {
   const connector = Object.hasOwn(connectors, id) ? connectors[id] : undefined
   if (connector !== undefined) return connector
-  throw new HubError('not_found', `there is no connector "${id}"`, { hint: `known: ${Object.keys(connectors).join(', ')}` })
+  throw new HubError('not_found', `there is no connector "${id}"`, {
+    hint: `known: ${Object.keys(connectors).join(', ')}`,
+  })
 }
 
 function mappingFor(connector: Connector, kind: string): Mapping {
@@ -142,7 +143,11 @@ function parseJson(bytes: Buffer): unknown {
 // ── files ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** A row that cannot be read spoils only itself, as in earnest; a file of which nothing can be read is refused with its first cause. */
-function mapFile(files: FileDefinition<unknown>, mapping: Mapping, { kind, input, now, settings }: PreviewRequest): Mapped {
+function mapFile(
+  files: FileDefinition<unknown>,
+  mapping: Mapping,
+  { kind, input, now, settings }: PreviewRequest,
+): Mapped {
   const type = files.types?.[kind]
   if (type === undefined) throw new HubError('unsupported', `no file of this connector carries "${kind}"`)
   const file = files.parse({ name: input.name, bytes: input.bytes, modified_at_ms: now.getTime(), type }, settings)
@@ -161,7 +166,8 @@ function mapFile(files: FileDefinition<unknown>, mapping: Mapping, { kind, input
   return file.rows.length === 0 ? { facts: [], warnings: ['the file has no rows'] } : joined(mapped)
 }
 
-const rowText = (row: number, { message }: HubError): string => (message.startsWith('row ') ? message : `row ${row}: ${message}`)
+const rowText = (row: number, { message }: HubError): string =>
+  message.startsWith('row ') ? message : `row ${row}: ${message}`
 
 /** Every refusal of a preview says where: the whole document, when nothing finer is known. */
 export function withPath(thrown: unknown): HubError {

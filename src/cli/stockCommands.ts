@@ -43,13 +43,7 @@ function stockText(explained: SkuExplained): string {
   )
   const promises = table(
     ['order', 'connection', 'location', 'units', 'state'],
-    explained.promises.map((row) => [
-      row.order_number,
-      row.connection_id,
-      row.location_id,
-      row.quantity,
-      row.state,
-    ]),
+    explained.promises.map((row) => [row.order_number, row.connection_id, row.location_id, row.quantity, row.state]),
   )
   const listings = explained.listings.map((listing) => {
     const sum = listing.terms.map((term) => `${term.name} ${term.value}`).join(' · ')

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { HubError } from '../core/errors.ts'
 import { createApiKey, listApiKeys, resetPassword, revokeApiKey } from '../http/auth.ts'
@@ -7,8 +6,11 @@ import { ROLES, type Role } from '../http/policies.ts'
 import { systemParts } from '../main/parts.ts'
 import { actor } from './actor.ts'
 import { choiceOption, cursorOption, limitOption } from './arguments.ts'
+import { readInput } from './input.ts'
 import { withDb, type CommonOptions } from './options.ts'
 import { print, table } from './output.ts'
+
+const PASSWORD_LENGTH_MIN = 12
 
 interface KeyOptions extends CommonOptions {
   name: string
@@ -29,10 +31,15 @@ export function addUserCommands(program: Command): void {
   users
     .command('hash-password')
     .description('reads a password from standard input and prints its hash for the configuration')
-    .action(async () => {
-      const password = readFileSync(0, 'utf8').replace(/\r?\n$/, '')
-      if (password.length < 12) throw new HubError('bad_request', 'a password has at least 12 characters')
-      process.stdout.write(`${await hashPassword(password)}\n`)
+    .action(async (_options: object, command: Command) => {
+      const options = command.optsWithGlobals<CommonOptions>()
+      const { bytes } = await readInput('-')
+      const password = bytes.toString('utf8').replace(/\r?\n$/, '')
+      if (password.length < PASSWORD_LENGTH_MIN) {
+        throw new HubError('bad_request', `a password has at least ${PASSWORD_LENGTH_MIN} characters`)
+      }
+      const password_hash = await hashPassword(password)
+      print(options, { password_hash }, () => password_hash)
     })
   addKeyCommands(program.command('api-keys').description('keys for the REST API'))
 }

@@ -18,7 +18,7 @@ export interface ConfigFault {
 const ALLOWED_MAX = 30
 
 /** `['connections', 1, 'settings', 'token']` → `connections[1].settings.token`. */
-export function pathText(path: Path): string {
+function pathText(path: Path): string {
   return path.reduce<string>(
     (text, step) => (typeof step === 'number' ? `${text}[${step}]` : text === '' ? step : `${text}.${step}`),
     '',

@@ -1,7 +1,7 @@
 import type { TSchema } from 'typebox'
 import type { Path } from './faults.ts'
 
-export const REDACTED = '[redacted]'
+const REDACTED = '[redacted]'
 
 /** The part of a JSON Schema that leads to where secrets are. */
 interface SchemaNode {

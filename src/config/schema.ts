@@ -253,12 +253,8 @@ export const ConfigSchema = Type.Object(
 )
 
 export type ConfigDocument = Static<typeof ConfigSchema>
-export type UserConfig = Static<typeof UserEntry>
-export type CompanyConfig = Static<typeof CompanyEntry>
-export type LocationConfig = Static<typeof LocationEntry>
 export type ItemConfig = Static<typeof ItemEntry>
 export type ConnectionConfig = Static<typeof ConnectionEntry>
-export type ListingConfig = Static<typeof ListingEntry>
 
 /** What a configuration file may say about one connector: its settings, a closed TypeBox object; `secret: true` marks what is never shown. */
 export interface ConnectorSettings {

@@ -102,5 +102,3 @@ export function asHubError(thrown: unknown): HubError {
   const message = thrown instanceof Error ? thrown.message : String(thrown)
   return new HubError('internal', message, { cause: thrown })
 }
-
-export const ERROR_CODES = Object.keys(CODES) as readonly ErrorCode[]

@@ -12,7 +12,7 @@ export const ORDINARY_FAULTS: Faults = {
   cut_share: 0.02,
 }
 
-export const WAREHOUSE_PACE: WorldOptions['warehouse'] = { poll_ms: 250, pick_ms: 1_500, snapshot_every_ms: 10_000 }
+const WAREHOUSE_PACE: WorldOptions['warehouse'] = { poll_ms: 250, pick_ms: 1_500, snapshot_every_ms: 10_000 }
 
 export interface Sandbox {
   world: World

@@ -5,6 +5,7 @@ import type { JobReporter } from './define.ts'
 import { announceDeadLetters } from './deadLetters.ts'
 import { applyRows, claimDueRows, claimRow, finishFailedRow, type BatchEnd, type InboxRow } from './drainBatch.ts'
 import { beginRun, countRowDeath, endRun, type CarefulRows, type DrainRun } from './drainRun.ts'
+import { PUSH_EVERY_MS } from './push.ts'
 import { relayDue } from './relay.ts'
 import { wakeAll, wakePull, wakePushes, type Wake } from './wake.ts'
 
@@ -22,7 +23,7 @@ const POISON_DEATHS = 2
 /** A process that has not lived so long may be dying of something else, in a row, and would blame whatever it has in its hands. */
 const SUSPECTS_AFTER_MS = 5_000
 /** Channels hear of moved stock at most this often while a long drain runs. */
-const PUSH_WAKE_EVERY_MS = 50
+const PUSH_WAKE_EVERY_MS = PUSH_EVERY_MS
 
 export interface DrainResult {
   drained: number
@@ -212,7 +213,9 @@ const countable = (topic: string, count: number): string =>
 
 function resultOf(drain: Drain, ended: 'empty' | 'more'): DrainResult {
   const drained = [...drain.byTopic.values()].reduce((sum, count) => sum + count, 0)
-  const topics = [...drain.byTopic].toSorted(([, a], [, b]) => b - a).map(([topic, count]) => `${count} ${countable(topic, count)}`)
+  const topics = [...drain.byTopic]
+    .toSorted(([, a], [, b]) => b - a)
+    .map(([topic, count]) => `${count} ${countable(topic, count)}`)
   const what = topics.length === 0 ? 'nothing' : topics.slice(0, 5).join(', ')
   const tail = [drain.parked > 0 ? `${drain.parked} parked` : '', ended === 'more' ? 'more to come' : ''].filter(
     (part) => part !== '',

@@ -1,5 +1,6 @@
 import { HubError, asHubError } from '../core/errors.ts'
 import { applyFacts } from '../core/apply.ts'
+import { arrayText, columns } from '../core/columns.ts'
 import type { FactOutcome, InboundFact } from '../core/context.ts'
 import type { Signal } from '../core/model/fact.ts'
 import { readBody } from '../db/inbox.ts'
@@ -81,7 +82,8 @@ export async function applyRows(
   rows: readonly InboxRow[],
 ): Promise<BatchEnd> {
   const ctx = coreContext(hub)
-  const mapped = rows.map((row) => mapRow(hub, connection, row))
+  const settings = plainSettings(connection)
+  const mapped = rows.map((row) => mapRow(hub, connection, row, settings))
   const facts: InboundFact[] = mapped.flatMap(({ row, facts: own }) =>
     own.map((fact) => ({ connection_id: connection.id, source: `inbox:${row.id}`, fact })),
   )
@@ -111,7 +113,12 @@ interface MappedRow {
 }
 
 /** Pure but for the vault: bytes → payload → facts. Whatever is wrong with the payload is the row's own fault and nobody else's. */
-function mapRow(hub: Hub, connection: Connection, row: InboxRow): MappedRow {
+function mapRow(
+  hub: Hub,
+  connection: Connection,
+  row: InboxRow,
+  settings: Readonly<Record<string, unknown>>,
+): MappedRow {
   try {
     const topics = Object.hasOwn(OWN_TOPICS, row.topic) ? OWN_TOPICS : connection.connector.inbound
     const mapping = Object.hasOwn(topics, row.topic) ? topics[row.topic] : undefined
@@ -123,7 +130,7 @@ function mapRow(hub: Hub, connection: Connection, row: InboxRow): MappedRow {
     const payload = parseJson(readBody(hub.vault, row))
     return {
       row,
-      ...mapping.map(payload, { observed_at: row.observed_at.toISOString(), settings: plainSettings(connection) }),
+      ...mapping.map(payload, { observed_at: row.observed_at.toISOString(), settings }),
     }
   } catch (thrown) {
     const error =
@@ -191,23 +198,31 @@ function orderName({ kind, document }: InboundFact['fact']): OrderName[] {
   return kind === 'cancellation' ? [{ external_id: document.external_id, number: null }] : []
 }
 
+/** What `finishRows` writes of a row, with its type: one array each. */
+const END_COLUMNS = {
+  id: 'bigint', state: 'text', outcome: 'text', cause_code: 'text', cause_path: 'text', cause_detail: 'text', wake_key: 'text',
+  warnings: 'text', next_attempt_at: 'timestamptz', order_external_id: 'text', order_number: 'text',
+} as const // prettier-ignore
+type EndRecord = Record<keyof typeof END_COLUMNS, string | number | Date | null>
+const END_KEYS = Object.keys(END_COLUMNS) as (keyof EndRecord)[]
+const ENDS = `unnest(${END_KEYS.map((key, index) => `$${index + 1}::${END_COLUMNS[key]}[]`).join(', ')}) as e (${END_KEYS.join(', ')})`
+const NOW = `$${END_KEYS.length + 1}::timestamptz`
+const FINISH = `
+  update inbox set state = e.state, outcome = e.outcome, cause_code = e.cause_code, cause_path = e.cause_path,
+    cause_detail = e.cause_detail, wake_key = e.wake_key, warnings = e.warnings::text[], next_attempt_at = coalesce(e.next_attempt_at, ${NOW}),
+    order_external_id = coalesce(e.order_external_id, inbox.order_external_id),
+    order_number = coalesce(e.order_number, inbox.order_number), attempts = inbox.attempts + 1, deaths = 0,
+    processed_at = case when e.state = 'pending' then null else ${NOW} end
+  from ${ENDS} where inbox.id = e.id`
+
 /** One update for the whole batch, and a dead letter for what nothing in the hub will ever wake. */
 async function finishRows(tx: Tx, ends: readonly RowEnd[], now: Date): Promise<{ id: number; code: string }[]> {
-  await tx.query(
-    `update inbox set state = e.state, outcome = e.outcome, cause_code = e.cause_code, cause_path = e.cause_path,
-            cause_detail = e.cause_detail, wake_key = e.wake_key, warnings = e.warnings, next_attempt_at = e.next_attempt_at,
-            order_external_id = coalesce(e.order_external_id, inbox.order_external_id),
-            order_number = coalesce(e.order_number, inbox.order_number), attempts = inbox.attempts + 1, deaths = 0,
-            processed_at = case when e.state = 'pending' then null else $2::timestamptz end
-     from jsonb_to_recordset($1::jsonb) as e (id bigint, state text, outcome text, cause_code text, cause_path text, cause_detail text,
-       wake_key text, warnings text[], next_attempt_at timestamptz, order_external_id text, order_number text)
-     where inbox.id = e.id`,
-    [JSON.stringify(ends.map(toRecord)), now],
-  )
+  const records = ends.map((end) => toRecord(end, now))
+  await tx.query(FINISH, [...columns(records, END_KEYS), now])
   return openDeadLetters(tx, ends.flatMap(deadLetterOf), now)
 }
 
-function toRecord({ row, state, outcome, error, warnings, next_attempt_at, order }: RowEnd): object {
+function toRecord({ row, state, outcome, error, warnings, next_attempt_at, order }: RowEnd, now: Date): EndRecord {
   return {
     id: row.id,
     state,
@@ -216,8 +231,9 @@ function toRecord({ row, state, outcome, error, warnings, next_attempt_at, order
     cause_path: error?.path ?? null,
     cause_detail: error === undefined ? null : detailOf(error),
     wake_key: state === 'parked' ? (error?.wake_key ?? null) : null,
-    warnings: warnings.length === 0 ? null : warnings.slice(0, WARNINGS_MAX),
-    next_attempt_at,
+    warnings: warnings.length === 0 ? null : arrayText(warnings.slice(0, WARNINGS_MAX)),
+    // Null is now. Writing an instant as text is dear, and all but the few that wait have the same one.
+    next_attempt_at: next_attempt_at.getTime() === now.getTime() ? null : next_attempt_at,
     order_external_id: order?.external_id ?? null,
     order_number: order?.number ?? null,
   }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { asHubError, HubError } from '../core/errors.ts'
 import { claimDue, recordResults, releaseClaims, type ClaimedLine } from '../core/availability/push.ts'
 import type { AvailabilityLine, AvailabilityResult } from '../core/model/effects.ts'
@@ -14,12 +15,35 @@ export const PUSH_TIMEOUT_MS = 60_000
 /** Longer than a job may run: nobody else sends for these listings meanwhile. */
 const LEASE_MS = PUSH_TIMEOUT_MS + 30_000
 const BATCHES_MAX = 200
+/**
+ * Batches of one connection that were not full begin this far apart. While orders pour in, the same listings are dirtied again and
+ * again: a batch for every few of them costs more than the orders do, and the channel is told numbers that are old at once.
+ */
+export const PUSH_EVERY_MS = 100
 
 interface PushCount {
   set: number
   stale: number
   refused: number
   missing: number
+}
+
+/** When the next batch of a connection may begin, on the process's own clock. Kept across jobs: a burst is a chain of many short ones. */
+const paces = new WeakMap<Hub['connections'], Map<string, number>>()
+
+function paceOf({ connections }: Hub): Map<string, number> {
+  const present = paces.get(connections)
+  if (present !== undefined) return present
+  const fresh = new Map<string, number>()
+  paces.set(connections, fresh)
+  return fresh
+}
+
+/** The first batch of a quiet connection never waits. False when the job was stopped meanwhile. */
+async function turnCame(hub: Hub, connectionId: string, signal: AbortSignal): Promise<boolean> {
+  const wait = (paceOf(hub).get(connectionId) ?? 0) - performance.now()
+  if (wait > 0) await sleep(wait, undefined, { signal }).catch(() => undefined)
+  return !signal.aborted
 }
 
 /**
@@ -33,18 +57,20 @@ export async function pushAvailability(hub: Hub, connectionId: string, reporter:
   const state = await connectionState(hub.db, connectionId)
   if (state !== 'active') return `${connectionId} is ${state ?? 'unknown'}; nothing is pushed`
   const total: PushCount = { set: 0, stale: 0, refused: 0, missing: 0 }
-  for (let batch = 0; batch < BATCHES_MAX && !reporter.signal.aborted; batch += 1) {
+  for (let batch = 0; batch < BATCHES_MAX && (await turnCame(hub, connectionId, reporter.signal)); batch += 1) {
+    const began = performance.now()
     const request = { connection_id: connectionId, limit: capability.batch_max, lease_ms: LEASE_MS }
     const claimed = await claimDue(hub.db, coreContext(hub), request)
-    if (claimed.length === 0) {
-      // Nothing to send, but a claim may have settled rows that were right already and left others for the next round.
-      const more = await connectionsToPush(hub.db, [connectionId], hub.clock.now())
-      if (more.length === 0) break
-      continue
+    // A full batch would not get any fuller by waiting: a backlog is told without a pause.
+    if (claimed.length < capability.batch_max) paceOf(hub).set(connectionId, began + PUSH_EVERY_MS)
+    if (claimed.length > 0) {
+      const sent = await pushBatch(hub, connection, claimed)
+      for (const key of ['set', 'stale', 'refused', 'missing'] as const) total[key] += sent.count[key]
+      if (sent.fault !== undefined) return afterFault(hub, connection, sent.fault, total)
     }
-    const sent = await pushBatch(hub, connection, claimed)
-    for (const key of ['set', 'stale', 'refused', 'missing'] as const) total[key] += sent.count[key]
-    if (sent.fault !== undefined) return afterFault(hub, connection, sent.fault, total)
+    // Also after a claim of nothing: it may have settled rows that were right already and left others for the next round.
+    const more = await connectionsToPush(hub.db, [connectionId], hub.clock.now())
+    if (more.length === 0) break
   }
   if (total.set > 0)
     await hub.db.query('update connections set last_pushed_at = $2 where id = $1', [connectionId, hub.clock.now()])

@@ -210,7 +210,13 @@ async function upsertSchedules(hub: Hub): Promise<void> {
 const HUB_SCHEDULES: readonly Schedule[] = [
   { queue: 'settlement', name: 'match', key: 'settlement-match', every_ms: MATCH_EVERY_MS, data: {} },
   { queue: 'maintenance', name: 'expire', key: 'maintenance-expire', every_ms: EXPIRE_EVERY_MS, data: {} },
-  { queue: 'maintenance', name: 'wake_missed', key: 'maintenance-wake-missed', every_ms: WAKE_MISSED_EVERY_MS, data: {} },
+  {
+    queue: 'maintenance',
+    name: 'wake_missed',
+    key: 'maintenance-wake-missed',
+    every_ms: WAKE_MISSED_EVERY_MS,
+    data: {},
+  },
 ]
 
 /** Pure: the repeating jobs that one connection asks for. */

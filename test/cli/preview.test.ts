@@ -56,14 +56,20 @@ describe('preview of documents', () => {
 
   it('moves the path of a fault to where the document stands in the whole', () => {
     const broken = { ...wooOrder(13), total: '1.234' }
-    expect(refusal('woocommerce', 'order', [wooOrder(12), broken])).toMatchObject({ code: 'payload_invalid', path: '$[1].total' })
+    expect(refusal('woocommerce', 'order', [wooOrder(12), broken])).toMatchObject({
+      code: 'payload_invalid',
+      path: '$[1].total',
+    })
     expect(refusal('woocommerce', 'order', { update: [broken] }).path).toBe('$.update[0].total')
     expect(refusal('shopify', 'order', { order: { ...shopifyOrder, line_items: 'none' } })).toEqual({
       code: 'payload_invalid',
       path: '$.order.line_items',
       message: '$.order.line_items must be array',
     })
-    const settlement = { ...stripeSettlement, balance_transactions: [{ ...stripeSettlement.balance_transactions[0], net: 1 }] }
+    const settlement = {
+      ...stripeSettlement,
+      balance_transactions: [{ ...stripeSettlement.balance_transactions[0], net: 1 }],
+    }
     expect(refusal('stripe', 'settlement', settlement).path).toBe('$.balance_transactions[0].net')
   })
 
@@ -77,11 +83,17 @@ describe('preview of documents', () => {
 
   it('shows a refund without a currency as having none, and takes the one of the connection', () => {
     const without = run('woocommerce', 'refund', [wooRefund(1), wooRefund(2)])
-    expect(without.facts).toMatchObject([{ document: { currency: 'XXX', amount_minor: 1000 } }, { document: { currency: 'XXX' } }])
+    expect(without.facts).toMatchObject([
+      { document: { currency: 'XXX', amount_minor: 1000 } },
+      { document: { currency: 'XXX' } },
+    ])
     expect(without.warnings).toHaveLength(2)
     const yen = run('woocommerce', 'refund', { ...wooRefund(1), amount: '10' }, { currency: 'JPY' })
     expect(yen).toMatchObject({ facts: [{ document: { currency: 'JPY', amount_minor: 10 } }], warnings: [] })
-    expect(refusal('woocommerce', 'refund', { ...wooRefund(1), amount: 'ten' })).toMatchObject({ code: 'payload_invalid', path: '$.currency' })
+    expect(refusal('woocommerce', 'refund', { ...wooRefund(1), amount: 'ten' })).toMatchObject({
+      code: 'payload_invalid',
+      path: '$.currency',
+    })
   })
 
   it.each([
@@ -119,17 +131,33 @@ describe('preview of documents', () => {
 describe('preview of files', () => {
   it('reads a file of any name by its kind', () => {
     expect(run('filedrop', 'stock', STOCK_CSV)).toMatchObject({
-      facts: [{ kind: 'stock_count', document: { location_code: 'N1', lines: [{ sku: 'TEA', on_hand: 30, damaged: 1 }, { sku: 'MUG' }] } }],
+      facts: [
+        {
+          kind: 'stock_count',
+          document: { location_code: 'N1', lines: [{ sku: 'TEA', on_hand: 30, damaged: 1 }, { sku: 'MUG' }] },
+        },
+      ],
       warnings: [],
     })
     expect(run('filedrop', 'shipment', SHIPMENT_CSV).facts).toMatchObject([
-      { kind: 'shipment', document: { external_id: 'S1', lines: [{ sku: 'TEA', quantity: 2 }, { sku: 'MUG', quantity: 1 }] } },
+      {
+        kind: 'shipment',
+        document: {
+          external_id: 'S1',
+          lines: [
+            { sku: 'TEA', quantity: 2 },
+            { sku: 'MUG', quantity: 1 },
+          ],
+        },
+      },
     ])
   })
 
   it('uses the settings of a connection', () => {
     const csv = STOCK_CSV.replaceAll('N1', '').replaceAll(',', ';')
-    expect(run('filedrop', 'stock', csv, { delimiter: ';', location_code: 'W' }).facts).toMatchObject([{ document: { location_code: 'W' } }])
+    expect(run('filedrop', 'stock', csv, { delimiter: ';', location_code: 'W' }).facts).toMatchObject([
+      { document: { location_code: 'W' } },
+    ])
   })
 
   it('keeps the good rows and tells of the bad ones; a file without a good row is refused with its place', () => {
@@ -137,7 +165,10 @@ describe('preview of files', () => {
     expect(kinds(one)).toEqual(['stock_count'])
     expect(one.warnings).toEqual(['row 3, column on_hand is not a whole number'])
     const none = SHIPMENT_CSV.replaceAll('FO-1', '')
-    expect(refusal('filedrop', 'shipment', none)).toMatchObject({ code: 'payload_invalid', path: 'row 2, column fulfillment_order' })
+    expect(refusal('filedrop', 'shipment', none)).toMatchObject({
+      code: 'payload_invalid',
+      path: 'row 2, column fulfillment_order',
+    })
   })
 
   it.each([

@@ -156,7 +156,11 @@ describe('config check', () => {
     expect(faults.map(({ path }) => path).toSorted()).toEqual(paths)
     expect(faults.every(({ line }) => line > 0)).toBe(true)
     expect(people?.stderr).toMatch(/broken\.yaml:\d+ {2}connections\[0\]\.serves_from\[0\]: .*allowed: north, south/)
-    expect(errorOf(other)).toMatchObject({ code: 'config_invalid', path: expect.any(String), faults: expect.any(Array) })
+    expect(errorOf(other)).toMatchObject({
+      code: 'config_invalid',
+      path: expect.any(String),
+      faults: expect.any(Array),
+    })
   })
 })
 
@@ -265,7 +269,9 @@ describe('a hub that is not well', () => {
     const env = { DATABASE_URL: empty.url, CROSSDOCK_CONFIG: join(merchant.folder, 'crossdock.yaml') }
     const status = ['migrate', '--status', '--json']
     try {
-      const [refused, before, migrated] = await crossdockEach([['verify', '--json'], status, ['migrate', '--json']], { env })
+      const [refused, before, migrated] = await crossdockEach([['verify', '--json'], status, ['migrate', '--json']], {
+        env,
+      })
       expect([refused?.code, errorOf(refused).message]).toEqual([2, expect.stringMatching(/empty/)])
       const [first] = documentOf<{ pending: string[] }>(before).pending
       expect(before?.json()).toMatchObject({ ok: true, current: null, pending: [expect.stringMatching(/^0001_/)] })

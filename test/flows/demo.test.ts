@@ -41,26 +41,30 @@ test('the demo ends with nothing wrong on PostgreSQL alone', { timeout: 150_000 
   expect(result['backend']).toBe('postgres')
 })
 
-test.skipIf(!hasRedis())('the demo ends with nothing wrong on a Redis that is emptied again and again', { timeout: 180_000 + SECONDS * 2_000 }, async () => {
-  const redis = await startRedis()
-  const over = new AbortController()
-  let wipes = 0
-  const wiping = (async () => {
-    while (wipes < WIPES_MAX) {
-      await sleep(WIPE_EVERY_MS, undefined, { signal: over.signal }).catch(() => undefined)
-      if (over.signal.aborted) return
-      await redis.flushAll()
-      wipes += 1
+test.skipIf(!hasRedis())(
+  'the demo ends with nothing wrong on a Redis that is emptied again and again',
+  { timeout: 180_000 + SECONDS * 2_000 },
+  async () => {
+    const redis = await startRedis()
+    const over = new AbortController()
+    let wipes = 0
+    const wiping = (async () => {
+      while (wipes < WIPES_MAX) {
+        await sleep(WIPE_EVERY_MS, undefined, { signal: over.signal }).catch(() => undefined)
+        if (over.signal.aborted) return
+        await redis.flushAll()
+        wipes += 1
+      }
+    })()
+    try {
+      const result = await demo({ REDIS_URL: redis.url })
+      expectNothingWrong(result)
+      expect(result['backend']).toBe('redis')
+      expect(wipes).toBeGreaterThan(2)
+    } finally {
+      over.abort()
+      await wiping
+      await redis.stop()
     }
-  })()
-  try {
-    const result = await demo({ REDIS_URL: redis.url })
-    expectNothingWrong(result)
-    expect(result['backend']).toBe('redis')
-    expect(wipes).toBeGreaterThan(2)
-  } finally {
-    over.abort()
-    await wiping
-    await redis.stop()
-  }
-})
+  },
+)

@@ -34,7 +34,11 @@ function startPosters(url: string, settings: Readonly<Record<string, unknown>>):
   const post = async (): Promise<void> => {
     while (!over) {
       const id = (deliveries += 1)
-      const lines = (OLD['line_items'] as Json[]).map((line) => ({ ...line, sku: 'TEA-GREEN-100', requires_shipping: false }))
+      const lines = (OLD['line_items'] as Json[]).map((line) => ({
+        ...line,
+        sku: 'TEA-GREEN-100',
+        requires_shipping: false,
+      }))
       const body = JSON.stringify({ ...OLD, id: 800_000 + id, name: `#${800_000 + id}`, line_items: lines })
       for (;;) {
         const answer = await postShopifyOrder({ url, connection_id: SHOP, settings, webhook_id: `intake-${id}`, body })
@@ -76,75 +80,85 @@ const programOf = (flow: Flow, database_url: string, port: number): Program =>
     LOG_LEVEL: 'fatal',
   })
 
-test(`${KILLS} kills of the hub during intake: whatever was answered 2xx is stored, and becomes an order (SEED=${SEED})`, { timeout: 120_000 + KILLS * 30_000 }, async () => {
-  const random = seededRandom(SEED)
-  const flow = await openFlow()
-  const port = await freePorts()
-  let program = programOf(flow, flow.database.url, port)
-  const posters = startPosters(`http://127.0.0.1:${port}`, settingsOf(flow.sandbox.config, SHOP))
-  try {
-    for (let kill = 0; kill < KILLS; kill += 1) {
+test(
+  `${KILLS} kills of the hub during intake: whatever was answered 2xx is stored, and becomes an order (SEED=${SEED})`,
+  { timeout: 120_000 + KILLS * 30_000 },
+  async () => {
+    const random = seededRandom(SEED)
+    const flow = await openFlow()
+    const port = await freePorts()
+    let program = programOf(flow, flow.database.url, port)
+    const posters = startPosters(`http://127.0.0.1:${port}`, settingsOf(flow.sandbox.config, SHOP))
+    try {
+      for (let kill = 0; kill < KILLS; kill += 1) {
+        await program.ready
+        await sleep(200 + random() * 1_000)
+        await program.killGroup()
+        program = programOf(flow, flow.database.url, port)
+      }
       await program.ready
-      await sleep(200 + random() * 1_000)
-      await program.killGroup()
-      program = programOf(flow, flow.database.url, port)
-    }
-    await program.ready
-    await sleep(300)
-    await posters.stop()
-    const taken = await expectAllStored(flow.database.db, posters.answers)
-    expect(taken).toBeGreaterThan(KILLS * 5)
-    const applied = () =>
-      flow.database.db.query(
-        `select (select count(*)::int from inbox where dedupe_key like 'intake-%' and state <> 'done') as open,
+      await sleep(300)
+      await posters.stop()
+      const taken = await expectAllStored(flow.database.db, posters.answers)
+      expect(taken).toBeGreaterThan(KILLS * 5)
+      const applied = () =>
+        flow.database.db.query(
+          `select (select count(*)::int from inbox where dedupe_key like 'intake-%' and state <> 'done') as open,
                 (select count(*)::int from orders where external_id like '8%') as orders`,
-      )
-    await expect.poll(applied, WAIT).toEqual([{ open: 0, orders: taken }])
-  } finally {
-    await posters.stop()
-    await program.killGroup()
-    await flow.close()
-  }
-})
-
-test('while the database is dead a delivery is answered 503 with Retry-After, and nothing that was taken is lost', { timeout: 180_000 }, async () => {
-  const flow = await openFlow()
-  const folder = await makeDataFolder()
-  const data_dir = join(folder.path, 'postgres')
-  const port = await freePorts()
-  const log = { info: () => undefined, warn: () => undefined, error: () => undefined }
-  let server = await startEmbedded({ data_dir, port: port + 5, log })
-  await migrate(server.url)
-  const program = programOf(flow, server.url, port)
-  await program.ready
-  const posters = startPosters(`http://127.0.0.1:${port}`, settingsOf(flow.sandbox.config, SHOP))
-  try {
-    for (let kill = 0; kill < 2; kill += 1) {
-      await sleep(700)
-      expect(killDatabase(folder.path)).toBe(1)
-      const from = posters.answers.length
-      await sleep(1_500)
-      const during = posters.answers.slice(from).map(({ answer }) => answer)
-      expect(during.filter(({ status }) => status === 503).length).toBeGreaterThan(POSTERS)
-      server = await startEmbedded({ data_dir, port: port + 5, log })
-      const back = posters.answers.length
-      await expect.poll(() => posters.answers.slice(back).filter(({ answer }) => isTaken(answer)).length, WAIT).toBeGreaterThan(POSTERS)
+        )
+      await expect.poll(applied, WAIT).toEqual([{ open: 0, orders: taken }])
+    } finally {
+      await posters.stop()
+      await program.killGroup()
+      await flow.close()
     }
-    await posters.stop()
-    expect(program.ended(), program.said()).toBe(false)
-    const refused = posters.answers.map(({ answer }) => answer).filter((answer) => !isTaken(answer))
-    expect(new Set(refused.map(({ status }) => status))).toEqual(new Set([503]))
-    expect(refused.filter(({ retry_after }) => !(Number(retry_after) >= 1))).toEqual([])
-    const db = openDb({ url: server.url, pool_max: 2, application_name: 'test' })
-    const taken = await expectAllStored(db, posters.answers)
-    const applied = () => db.query(`select count(*)::int as orders from orders where external_id like '8%'`)
-    await expect.poll(applied, WAIT).toEqual([{ orders: taken }])
-    await db.close()
-  } finally {
-    await posters.stop()
-    await program.killGroup()
-    await server.stop()
-    await flow.close()
-    folder.remove()
-  }
-})
+  },
+)
+
+test(
+  'while the database is dead a delivery is answered 503 with Retry-After, and nothing that was taken is lost',
+  { timeout: 180_000 },
+  async () => {
+    const flow = await openFlow()
+    const folder = await makeDataFolder()
+    const data_dir = join(folder.path, 'postgres')
+    const port = await freePorts()
+    const log = { info: () => undefined, warn: () => undefined, error: () => undefined }
+    let server = await startEmbedded({ data_dir, port: port + 5, log })
+    await migrate(server.url)
+    const program = programOf(flow, server.url, port)
+    await program.ready
+    const posters = startPosters(`http://127.0.0.1:${port}`, settingsOf(flow.sandbox.config, SHOP))
+    try {
+      for (let kill = 0; kill < 2; kill += 1) {
+        await sleep(700)
+        expect(killDatabase(folder.path)).toBe(1)
+        const from = posters.answers.length
+        await sleep(1_500)
+        const during = posters.answers.slice(from).map(({ answer }) => answer)
+        expect(during.filter(({ status }) => status === 503).length).toBeGreaterThan(POSTERS)
+        server = await startEmbedded({ data_dir, port: port + 5, log })
+        const back = posters.answers.length
+        await expect
+          .poll(() => posters.answers.slice(back).filter(({ answer }) => isTaken(answer)).length, WAIT)
+          .toBeGreaterThan(POSTERS)
+      }
+      await posters.stop()
+      expect(program.ended(), program.said()).toBe(false)
+      const refused = posters.answers.map(({ answer }) => answer).filter((answer) => !isTaken(answer))
+      expect(new Set(refused.map(({ status }) => status))).toEqual(new Set([503]))
+      expect(refused.filter(({ retry_after }) => !(Number(retry_after) >= 1))).toEqual([])
+      const db = openDb({ url: server.url, pool_max: 2, application_name: 'test' })
+      const taken = await expectAllStored(db, posters.answers)
+      const applied = () => db.query(`select count(*)::int as orders from orders where external_id like '8%'`)
+      await expect.poll(applied, WAIT).toEqual([{ orders: taken }])
+      await db.close()
+    } finally {
+      await posters.stop()
+      await program.killGroup()
+      await server.stop()
+      await flow.close()
+      folder.remove()
+    }
+  },
+)

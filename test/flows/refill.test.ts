@@ -20,10 +20,21 @@ afterAll(() => flow.close())
 
 let deliveries = 0
 async function receive(id: number, sku: string): Promise<void> {
-  const order: Json = { ...OLD, id, name: `#${id}`, line_items: (OLD['line_items'] as Json[]).map((line) => ({ ...line, sku })) }
+  const order: Json = {
+    ...OLD,
+    id,
+    name: `#${id}`,
+    line_items: (OLD['line_items'] as Json[]).map((line) => ({ ...line, sku })),
+  }
   const settings = settingsOf(flow.sandbox.config, SHOP)
   const webhook_id = `refill-${(deliveries += 1)}`
-  const answer = await postShopifyOrder({ url: running.url ?? '', connection_id: SHOP, settings, webhook_id, body: JSON.stringify(order) })
+  const answer = await postShopifyOrder({
+    url: running.url ?? '',
+    connection_id: SHOP,
+    settings,
+    webhook_id,
+    body: JSON.stringify(order),
+  })
   expect(answer.status).toBe(200)
 }
 
@@ -41,16 +52,25 @@ const orderOf = async (id: number): Promise<object[]> =>
 
 test('an order with an unknown SKU goes on by itself when the listing is mapped', async () => {
   await receive(701, 'CHAI-1')
-  await expect.poll(() => parkedFor(`listing:${SHOP}:CHAI-1`), WAIT).toEqual([{ state: 'parked', cause_code: 'unknown_sku' }])
+  await expect
+    .poll(() => parkedFor(`listing:${SHOP}:CHAI-1`), WAIT)
+    .toEqual([{ state: 'parked', cause_code: 'unknown_sku' }])
   expect(await orderOf(701)).toEqual([])
-  const { secret } = await createApiKey(running.hub.db, { name: 'test', role: 'operator', created_by: 'test', now: new Date() })
+  const { secret } = await createApiKey(running.hub.db, {
+    name: 'test',
+    role: 'operator',
+    created_by: 'test',
+    now: new Date(),
+  })
   const answer = await fetch(`${running.url}/api/v1/listings/map`, {
     method: 'POST',
     headers: { authorization: `Bearer ${secret}`, 'content-type': 'application/json' },
     body: JSON.stringify({ connection: SHOP, channel_sku: 'CHAI-1', items: [{ sku: 'TEA-BLACK-100', quantity: 1 }] }),
   })
   expect(answer.status).toBe(200)
-  await expect.poll(() => orderOf(701), WAIT).toEqual([{ lifecycle: 'open', channel_sku: 'CHAI-1', item: 'TEA-BLACK-100' }])
+  await expect
+    .poll(() => orderOf(701), WAIT)
+    .toEqual([{ lifecycle: 'open', channel_sku: 'CHAI-1', item: 'TEA-BLACK-100' }])
 })
 
 test('orders with an unknown SKU go on by themselves when the configuration brings the item', async () => {
@@ -58,7 +78,10 @@ test('orders with an unknown SKU go on by themselves when the configuration brin
   await receive(703, 'TRAY-OAK')
   const parked = { state: 'parked', cause_code: 'unknown_sku' }
   await expect.poll(() => parkedFor(`listing:${SHOP}:TRAY-OAK`), WAIT).toEqual([parked, parked])
-  running = await flow.start((config) => ({ ...config, items: [...config.items, { sku: 'TRAY-OAK', company: 'acme' }] }))
+  running = await flow.start((config) => ({
+    ...config,
+    items: [...config.items, { sku: 'TRAY-OAK', company: 'acme' }],
+  }))
   const known = [{ lifecycle: 'open', channel_sku: 'TRAY-OAK', item: 'TRAY-OAK' }]
   await expect.poll(async () => [await orderOf(702), await orderOf(703)], WAIT).toEqual([known, known])
 })
@@ -76,9 +99,19 @@ test('a stock count of an unknown location goes on by itself when the location a
   const temporary = join(incomingFolder(flow), `.${name}.tmp`)
   writeFileSync(temporary, rows.join('\r\n'))
   renameSync(temporary, join(incomingFolder(flow), name))
-  await expect.poll(() => parkedFor('location:threepl:LYO1'), WAIT).toEqual([{ state: 'parked', cause_code: 'unknown_location' }])
+  await expect
+    .poll(() => parkedFor('location:threepl:LYO1'), WAIT)
+    .toEqual([{ state: 'parked', cause_code: 'unknown_location' }])
 
-  const lyon: Config['locations'][number] = { id: 'lyon', company: 'acme', name: 'Lyon 3PL', kind: '3pl', country: 'FR', connection: 'threepl', external_code: 'LYO1' }
+  const lyon: Config['locations'][number] = {
+    id: 'lyon',
+    company: 'acme',
+    name: 'Lyon 3PL',
+    kind: '3pl',
+    country: 'FR',
+    connection: 'threepl',
+    external_code: 'LYO1',
+  }
   running = await flow.start((config) => ({ ...config, locations: [...config.locations, lyon] }))
   const counted = () =>
     flow.database.db.query(

@@ -19,7 +19,9 @@ afterAll(() => flow.close())
 /** The order with a SKU that the sandbox's merchant sells (or does not), on the lines that are shipped. */
 const selling = (order: Json, sku: string): Json => ({
   ...order,
-  line_items: (order['line_items'] as Json[]).map((line) => (line['requires_shipping'] === true ? { ...line, sku } : line)),
+  line_items: (order['line_items'] as Json[]).map((line) =>
+    line['requires_shipping'] === true ? { ...line, sku } : line,
+  ),
 })
 
 const post = (webhook_id: string, order: Json) =>
@@ -50,20 +52,37 @@ const promisedUnits = (shown: Record<string, unknown>, sku: string): number =>
     .reduce((units, row) => units + row.quantity + row.consumed_quantity, 0)
 
 test.each([
-  ['new', '#2001', selling(RICH, 'TEA-GREEN-100'), { total_minor: 5901, currency: 'EUR', payment_state: 'paid' }, 'TEA-GREEN-100', 3],
-  ['old', '#1003', selling(OLD, 'MUG-BLUE'), { total_minor: 1800, currency: 'USD', payment_state: 'authorized' }, 'MUG-BLUE', 2],
-])('an order body of the %s shape, signed and posted, is shown by the command line', async (shape, number, order, expected, sku, quantity) => {
-  expect(await post(`shape-${shape}`, order)).toMatchObject({ status: 200 })
-  await expect.poll(async () => (await show(number)).shown, WAIT).toMatchObject({ number, connection_id: SHOP, lifecycle: 'open', ...expected })
-  // The first stock count may still be on its way; an order before it is promised its units as soon as they are counted.
-  await expect.poll(async () => promisedUnits((await show(number)).shown, sku), WAIT).toBe(quantity)
-  const { code, shown } = await show(number)
-  expect(code).toBe(0)
-  expect(shown['lines']).toEqual(expect.arrayContaining([expect.objectContaining({ channel_sku: sku, quantity })]))
-  expect(JSON.stringify(shown)).not.toContain('example.org')
-  // Without the sign that a shell takes for the start of a comment.
-  expect((await show(number.slice(1))).shown).toMatchObject({ number })
-})
+  [
+    'new',
+    '#2001',
+    selling(RICH, 'TEA-GREEN-100'),
+    { total_minor: 5901, currency: 'EUR', payment_state: 'paid' },
+    { sku: 'TEA-GREEN-100', quantity: 3 },
+  ],
+  [
+    'old',
+    '#1003',
+    selling(OLD, 'MUG-BLUE'),
+    { total_minor: 1800, currency: 'USD', payment_state: 'authorized' },
+    { sku: 'MUG-BLUE', quantity: 2 },
+  ],
+])(
+  'an order body of the %s shape, signed and posted, is shown by the command line',
+  async (shape, number, order, expected, { sku, quantity }) => {
+    expect(await post(`shape-${shape}`, order)).toMatchObject({ status: 200 })
+    await expect
+      .poll(async () => (await show(number)).shown, WAIT)
+      .toMatchObject({ number, connection_id: SHOP, lifecycle: 'open', ...expected })
+    // The first stock count may still be on its way; an order before it is promised its units as soon as they are counted.
+    await expect.poll(async () => promisedUnits((await show(number)).shown, sku), WAIT).toBe(quantity)
+    const { code, shown } = await show(number)
+    expect(code).toBe(0)
+    expect(shown['lines']).toEqual(expect.arrayContaining([expect.objectContaining({ channel_sku: sku, quantity })]))
+    expect(JSON.stringify(shown)).not.toContain('example.org')
+    // Without the sign that a shell takes for the start of a comment.
+    expect((await show(number.slice(1))).shown).toMatchObject({ number })
+  },
+)
 
 test('an order with a SKU that nobody knows is shown as parked with its cause, and goes on by itself once the SKU is mapped', async () => {
   const number = '#3001'
@@ -79,7 +98,9 @@ test('an order with a SKU that nobody knows is shown as parked with its cause, a
     cause_path: '$.lines[0].channel_sku',
     cause_detail: expect.stringContaining('KETTLE'),
     wake_key: `listing:${SHOP}:KETTLE`,
-    messages: [expect.objectContaining({ topic: 'order', source: 'webhook', state: 'parked', cause_code: 'unknown_sku' })],
+    messages: [
+      expect.objectContaining({ topic: 'order', source: 'webhook', state: 'parked', cause_code: 'unknown_sku' }),
+    ],
   }
   expect(await show(number)).toMatchObject({ code: 0, shown: parked })
   expect((await show('6001')).shown).toMatchObject({ number })
@@ -87,15 +108,33 @@ test('an order with a SKU that nobody knows is shown as parked with its cause, a
   expect(stdout).toContain(`parked: unknown_sku`)
   expect(stdout).toContain(`goes on by itself once listing:${SHOP}:KETTLE is there`)
 
-  const { secret } = await createApiKey(running.hub.db, { name: 'test', role: 'operator', created_by: 'test', now: new Date() })
+  const { secret } = await createApiKey(running.hub.db, {
+    name: 'test',
+    role: 'operator',
+    created_by: 'test',
+    now: new Date(),
+  })
   const api = async (method: string, path: string, body?: object): Promise<unknown> => {
-    const headers = { authorization: `Bearer ${secret}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) }
-    const answer = await fetch(`${running.url}/api/v1${path}`, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) })
+    const headers = {
+      authorization: `Bearer ${secret}`,
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    }
+    const answer = await fetch(`${running.url}/api/v1${path}`, {
+      method,
+      headers,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
     return answer.json()
   }
   const shownByApi = () => api('GET', `/orders/${encodeURIComponent(number)}`)
   expect(await shownByApi()).toMatchObject(parked)
-  expect(await api('POST', '/listings/map', { connection: SHOP, channel_sku: 'KETTLE', items: [{ sku: 'POT-GLASS', quantity: 1 }] })).toEqual({ ok: true })
+  expect(
+    await api('POST', '/listings/map', {
+      connection: SHOP,
+      channel_sku: 'KETTLE',
+      items: [{ sku: 'POT-GLASS', quantity: 1 }],
+    }),
+  ).toEqual({ ok: true })
   await expect.poll(shownByApi, WAIT).toMatchObject({ number, lifecycle: 'open' })
   await expect.poll(async () => promisedUnits((await show(number)).shown, 'POT-GLASS'), WAIT).toBe(3)
 })

@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
 const ROOT = dirname(dirname(import.meta.dirname))
+const SEVERAL = fileURLToPath(new URL('commandLineMain.ts', import.meta.url))
 const LAUNCHER = join(ROOT, 'bin', 'crossdock.js')
 
 export interface Ran {
@@ -20,7 +22,7 @@ export async function crossdock(args: readonly string[], options: Options = {}):
 
 /** Several command lines, one after the other, in one process of their own. */
 export async function crossdockEach(lines: readonly (readonly string[])[], options: Options = {}): Promise<Ran[]> {
-  const all = await run([join(import.meta.dirname, 'commandLineMain.ts'), JSON.stringify(lines)], options)
+  const all = await run([SEVERAL, JSON.stringify(lines)], options)
   const answers = all.json() as unknown as Omit<Ran, 'json'>[]
   return answers.map((said) => ({ ...said, json: () => parseOne(said) }))
 }

@@ -50,7 +50,8 @@ export async function openFlow(): Promise<Flow> {
 }
 
 /** Where the files of the simulated 3PL arrive. */
-export const incomingFolder = ({ variables }: Flow): string => join(variables['CROSSDOCK_DATA_DIR'] ?? '', 'sandbox', 'threepl', 'incoming')
+export const incomingFolder = ({ variables }: Flow): string =>
+  join(variables['CROSSDOCK_DATA_DIR'] ?? '', 'sandbox', 'threepl', 'incoming')
 
 export interface SignedOrder {
   /** Address of the hub. */
@@ -70,7 +71,14 @@ export interface Answer {
 }
 
 /** Posts an order as Shopify would: signed with the connection's own secret. */
-export function postShopifyOrder({ url, connection_id, settings, webhook_id, body, topic = 'orders/create' }: SignedOrder): Promise<Answer> {
+export function postShopifyOrder({
+  url,
+  connection_id,
+  settings,
+  webhook_id,
+  body,
+  topic = 'orders/create',
+}: SignedOrder): Promise<Answer> {
   const bytes = Buffer.from(body)
   const [secret = ''] = settings['webhook_secrets'] as string[]
   const headers = {
@@ -88,7 +96,12 @@ export function postShopifyOrder({ url, connection_id, settings, webhook_id, bod
       { method: 'POST', headers, agent: false, signal: AbortSignal.timeout(15_000) },
       (answer) => {
         answer.resume()
-        answer.once('close', () => resolve({ status: answer.complete ? (answer.statusCode ?? 0) : 0, retry_after: answer.headers['retry-after'] }))
+        answer.once('close', () =>
+          resolve({
+            status: answer.complete ? (answer.statusCode ?? 0) : 0,
+            retry_after: answer.headers['retry-after'],
+          }),
+        )
       },
     )
     outgoing.once('error', () => resolve({ status: 0, retry_after: undefined }))

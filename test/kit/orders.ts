@@ -24,7 +24,7 @@ export interface World {
   addKit: (sku: string, components: Record<string, number>) => Promise<number>
 }
 
-export const EPOCH = Date.parse('2026-03-01T09:00:00Z')
+const EPOCH = Date.parse('2026-03-01T09:00:00Z')
 export const instant = (seconds: number): string => new Date(EPOCH + seconds * 1000).toISOString()
 
 export function policy(connection_id: string, change: Partial<ConnectionPolicy> = {}): ConnectionPolicy {
@@ -46,7 +46,7 @@ export function policy(connection_id: string, change: Partial<ConnectionPolicy> 
 
 let ids = 0
 /** Ids that grow, with a tail that differs: what a UUIDv7 looks like to the code under test. */
-export function testId(): string {
+function testId(): string {
   ids += 1
   const tail = (BigInt(ids) * 0x9e3779b97f4a7c15n) & 0xfffffffffffffffn
   return `019c0000-${(ids % 65536).toString(16).padStart(4, '0')}-7${Math.floor(ids / 65536)
@@ -298,7 +298,7 @@ export async function workOf(db: Db, external_id: string): Promise<string[]> {
 }
 
 export const kinds = (result: ApplyResult): string[] => result.outcomes.map(outcomeText)
-export function outcomeText(outcome: FactOutcome): string {
+function outcomeText(outcome: FactOutcome): string {
   if (outcome.kind === 'applied') return outcome.summary
   return outcome.kind === 'ignored'
     ? `ignored ${outcome.reason}`

@@ -106,8 +106,15 @@ export function startProgram(variables: Variables): Program {
 }
 
 /** Runs one command to its end. */
-export async function runCommand(args: readonly string[], variables: Variables): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const child = spawn('node', [LAUNCHER, ...args], { cwd: ROOT, env: environmentOf(variables), stdio: ['ignore', 'pipe', 'pipe'] })
+export async function runCommand(
+  args: readonly string[],
+  variables: Variables,
+): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const child = spawn('node', [LAUNCHER, ...args], {
+    cwd: ROOT,
+    env: environmentOf(variables),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   let [stdout, stderr] = ['', '']
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))

@@ -162,9 +162,14 @@ describe('a message that kills its process', () => {
     await put('order', orderPayload('F-2'))
     await database.db.query(`update inbox set deaths = 2 where dedupe_key = 'killer'`)
     await afterDeath(2)
-    expect(await drainConnection(hub, 'shop-1', reporter, { suspects_after_ms: Number.POSITIVE_INFINITY })).toMatchObject({ drained: 2 })
+    expect(
+      await drainConnection(hub, 'shop-1', reporter, { suspects_after_ms: Number.POSITIVE_INFINITY }),
+    ).toMatchObject({ drained: 2 })
     expect(await inbox()).toMatchObject([{ state: 'done' }, { state: 'pending', deaths: 2 }, { state: 'done' }])
-    expect(await drainConnection(hub, 'shop-1', reporter, { suspects_after_ms: 0 })).toMatchObject({ parked: 1, ended: 'empty' })
+    expect(await drainConnection(hub, 'shop-1', reporter, { suspects_after_ms: 0 })).toMatchObject({
+      parked: 1,
+      ended: 'empty',
+    })
     expect(await inbox()).toMatchObject([
       { state: 'done', deaths: 0 },
       { state: 'parked', cause_code: 'poison' },

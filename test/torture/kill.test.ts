@@ -26,44 +26,49 @@ const ORDERS_PER_SECOND = 15
 const ROUND_MS_MAX = 90_000
 const silent = pino({ level: 'silent' })
 
-test(`${KILLS} kills of the whole program lose, double and oversell nothing (SEED=${SEED})`, { timeout: 180_000 + KILLS * ROUND_MS_MAX }, async () => {
-  console.log(`SEED=${SEED} CROSSDOCK_KILLS=${KILLS}`)
-  const random = seededRandom(SEED)
-  const folder = await makeDataFolder()
-  const ports = await freePorts()
-  const variables = (more: Variables = {}): Variables => ({
-    CROSSDOCK_DATA_DIR: folder.path,
-    PORT: String(ports),
-    SANDBOX_PORT_BASE: String(ports),
-    SANDBOX_ORDERS_PER_SECOND: String(ORDERS_PER_SECOND),
-    SANDBOX_PAYOUT_EVERY_SECONDS: '1',
-    LOG_LEVEL: 'error',
-    ...more,
-  })
-  let databaseKills = 0
-  try {
-    for (let kill = 0; kill < KILLS; kill += 1) {
-      const program = startProgram(variables())
-      if (kill > 0 && random() < DURING_START_SHARE) await sleep(random() * START_MS_MAX)
-      else {
-        await program.ready
-        await sleep(TRADE_MS.min + random() * (TRADE_MS.max - TRADE_MS.min))
-        expect(program.ended(), `the program ended by itself:\n${program.said()}`).toBe(false)
+test(
+  `${KILLS} kills of the whole program lose, double and oversell nothing (SEED=${SEED})`,
+  { timeout: 180_000 + KILLS * ROUND_MS_MAX },
+  async () => {
+    console.log(`SEED=${SEED} CROSSDOCK_KILLS=${KILLS}`)
+    const random = seededRandom(SEED)
+    const folder = await makeDataFolder()
+    const ports = await freePorts()
+    const variables = (more: Variables = {}): Variables => ({
+      CROSSDOCK_DATA_DIR: folder.path,
+      PORT: String(ports),
+      SANDBOX_PORT_BASE: String(ports),
+      SANDBOX_ORDERS_PER_SECOND: String(ORDERS_PER_SECOND),
+      SANDBOX_PAYOUT_EVERY_SECONDS: '1',
+      LOG_LEVEL: 'error',
+      ...more,
+    })
+    let databaseKills = 0
+    try {
+      for (let kill = 0; kill < KILLS; kill += 1) {
+        const program = startProgram(variables())
+        if (kill > 0 && random() < DURING_START_SHARE) await sleep(random() * START_MS_MAX)
+        else {
+          await program.ready
+          await sleep(TRADE_MS.min + random() * (TRADE_MS.max - TRADE_MS.min))
+          expect(program.ended(), `the program ended by itself:\n${program.said()}`).toBe(false)
+        }
+        const order =
+          random() < DATABASE_TOO_SHARE ? (random() < 0.5 ? 'database first' : 'database last') : 'program only'
+        if (order === 'database first') databaseKills += killDatabase(folder.path)
+        await program.killGroup()
+        if (order === 'database last') databaseKills += killDatabase(folder.path)
+        if (kill === Math.floor(KILLS / 2)) await startAndStop(variables())
       }
-      const order = random() < DATABASE_TOO_SHARE ? (random() < 0.5 ? 'database first' : 'database last') : 'program only'
-      if (order === 'database first') databaseKills += killDatabase(folder.path)
-      await program.killGroup()
-      if (order === 'database last') databaseKills += killDatabase(folder.path)
-      if (kill === Math.floor(KILLS / 2)) await startAndStop(variables())
+      const judged = await comeToRest(variables({ SANDBOX_ORDERS_PER_SECOND: '0' }))
+      console.log(`after ${KILLS} kills (${databaseKills} of the database, too): ${JSON.stringify(judged)}`)
+      expect(judged.orders_sent).toBeGreaterThan(KILLS * 5)
+    } finally {
+      killDatabase(folder.path)
+      folder.remove()
     }
-    const judged = await comeToRest(variables({ SANDBOX_ORDERS_PER_SECOND: '0' }))
-    console.log(`after ${KILLS} kills (${databaseKills} of the database, too): ${JSON.stringify(judged)}`)
-    expect(judged.orders_sent).toBeGreaterThan(KILLS * 5)
-  } finally {
-    killDatabase(folder.path)
-    folder.remove()
-  }
-})
+  },
+)
 
 /** Between the kills it must also be able to end in order. */
 async function startAndStop(variables: Variables): Promise<void> {
@@ -80,7 +85,12 @@ async function comeToRest(variables: Variables) {
   const database = await openDatabase(configured, silent)
   await endLeasesOfTheDead(database.url, join(configured.sandbox.data_dir, 'threepl', 'incoming', '.processing'))
   const sandbox = await startSandbox(configured, { keep: true, faults: ORDINARY_FAULTS, now: () => new Date() })
-  const running = await startHub({ config: sandbox.config, log: pino({ level: 'error' }, pino.destination(2)), role: 'all', database })
+  const running = await startHub({
+    config: sandbox.config,
+    log: pino({ level: 'error' }, pino.destination(2)),
+    role: 'all',
+    database,
+  })
   try {
     sandbox.world.connectTo(running.url ?? '')
     const judged = await judgeWorld(sandbox.world, running, { moves: [], trade_seconds: 1 })
@@ -120,5 +130,6 @@ async function endLeasesOfTheDead(url: string, claimedFiles: string): Promise<vo
   await db.query(`update availability set claimed_until = now() - interval '1 second' where claimed_until > now()`)
   await db.close()
   if (!existsSync(claimedFiles)) return
-  for (const name of readdirSync(claimedFiles)) renameSync(join(claimedFiles, name), join(claimedFiles, name.replace(/^\d{13}/, '1000000000000')))
+  for (const name of readdirSync(claimedFiles))
+    renameSync(join(claimedFiles, name), join(claimedFiles, name.replace(/^\d{13}/, '1000000000000')))
 }

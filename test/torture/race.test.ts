@@ -97,38 +97,48 @@ async function expectSound(sales: readonly Sale[], outcomes: readonly string[]):
   expect(orphans).toEqual([])
 }
 
-test(`${ORDERS} orders for 200 scarce items at once: each item is promised to the smaller of stock and demand (SEED=${SEED})`, { timeout: TIMEOUT_MS }, async () => {
-  const stock = await stockUp(200)
-  const demand = new Map<string, number>()
-  const sales = makeSales([...stock.keys()], demand)
-  await expectSound(sales, await sellAtOnce(sales))
-  const promised = await promisedBySku()
-  const wrong = [...stock].filter(([sku, units]) => (promised.get(sku) ?? 0) !== Math.min(units, demand.get(sku) ?? 0))
-  expect(wrong).toEqual([])
-})
+test(
+  `${ORDERS} orders for 200 scarce items at once: each item is promised to the smaller of stock and demand (SEED=${SEED})`,
+  { timeout: TIMEOUT_MS },
+  async () => {
+    const stock = await stockUp(200)
+    const demand = new Map<string, number>()
+    const sales = makeSales([...stock.keys()], demand)
+    await expectSound(sales, await sellAtOnce(sales))
+    const promised = await promisedBySku()
+    const wrong = [...stock].filter(
+      ([sku, units]) => (promised.get(sku) ?? 0) !== Math.min(units, demand.get(sku) ?? 0),
+    )
+    expect(wrong).toEqual([])
+  },
+)
 
-test(`${ORDERS} orders for kits that share scarce components: no kit is short that could be made (SEED=${SEED})`, { timeout: TIMEOUT_MS }, async () => {
-  const stock = await stockUp(120)
-  const parts = [...stock.keys()]
-  const kits = await Promise.all(
-    Array.from({ length: 60 }, async (_, index) => {
-      const sku = `KIT${index}`
-      const chosen = new Set(Array.from({ length: 2 + below(2) }, () => parts[below(parts.length)] ?? ''))
-      await world.addKit(sku, Object.fromEntries([...chosen].map((part) => [part, 1 + below(2)])))
-      return sku
-    }),
-  )
-  const demand = new Map<string, number>()
-  const sales = makeSales([...kits, ...kits, ...parts], demand)
-  await expectSound(sales, await sellAtOnce(sales))
-  const promised = await promisedBySku()
-  expect([...stock].filter(([sku, units]) => (promised.get(sku) ?? 0) > units)).toEqual([])
-  // A line that is short of a kit: with what is free now not one more of it can be made.
-  const makeable = await world.db.query(
-    `with free as (select item_id, sum(available) as units from stock group by 1)
+test(
+  `${ORDERS} orders for kits that share scarce components: no kit is short that could be made (SEED=${SEED})`,
+  { timeout: TIMEOUT_MS },
+  async () => {
+    const stock = await stockUp(120)
+    const parts = [...stock.keys()]
+    const kits = await Promise.all(
+      Array.from({ length: 60 }, async (_, index) => {
+        const sku = `KIT${index}`
+        const chosen = new Set(Array.from({ length: 2 + below(2) }, () => parts[below(parts.length)] ?? ''))
+        await world.addKit(sku, Object.fromEntries([...chosen].map((part) => [part, 1 + below(2)])))
+        return sku
+      }),
+    )
+    const demand = new Map<string, number>()
+    const sales = makeSales([...kits, ...kits, ...parts], demand)
+    await expectSound(sales, await sellAtOnce(sales))
+    const promised = await promisedBySku()
+    expect([...stock].filter(([sku, units]) => (promised.get(sku) ?? 0) > units)).toEqual([])
+    // A line that is short of a kit: with what is free now not one more of it can be made.
+    const makeable = await world.db.query(
+      `with free as (select item_id, sum(available) as units from stock group by 1)
      select r.order_line_id from reservations r join free f on f.item_id = r.item_id
      where r.state = 'shortfall' and r.quantity > 0
      group by r.order_line_id having min(floor(f.units / r.per_unit)) >= 1 limit 5`,
-  )
-  expect(makeable).toEqual([])
-})
+    )
+    expect(makeable).toEqual([])
+  },
+)

@@ -25,8 +25,13 @@ const SftpTransport = Type.Object(
 
 export const Settings = Type.Object(
   {
-    transport: Type.Union([FolderTransport, SftpTransport], { description: 'A folder of this machine, or an SFTP server' }),
-    partner: Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,39}$', description: "The partner's short name in file names" }),
+    transport: Type.Union([FolderTransport, SftpTransport], {
+      description: 'A folder of this machine, or an SFTP server',
+    }),
+    partner: Type.String({
+      pattern: '^[a-z0-9][a-z0-9-]{0,39}$',
+      description: "The partner's short name in file names",
+    }),
     folders: Type.Optional(
       Type.Object(
         {
@@ -40,12 +45,25 @@ export const Settings = Type.Object(
         { ...closed, description: 'Names of the folders; directions as the hub sees them: outgoing is what it writes' },
       ),
     ),
-    delimiter: Type.Optional(Type.Unsafe<',' | ';' | '\t' | '|'>({ type: 'string', enum: [',', ';', '\t', '|'], description: 'Of its files; without it commas are written and any of the four is read' })),
+    delimiter: Type.Optional(
+      Type.Unsafe<',' | ';' | '\t' | '|'>({
+        type: 'string',
+        enum: [',', ';', '\t', '|'],
+        description: 'Of its files; without it commas are written and any of the four is read',
+      }),
+    ),
     full_replaces: Type.Optional(
-      Type.Boolean({ description: 'A full stock file also says that every SKU it leaves out is gone; otherwise such a SKU keeps its number' }),
+      Type.Boolean({
+        description:
+          'A full stock file also says that every SKU it leaves out is gone; otherwise such a SKU keeps its number',
+      }),
     ),
     shrink_max_percent: Type.Optional(
-      Type.Integer({ minimum: 0, maximum: 100, description: 'A full file that lost more of its rows is held for a person (30)' }),
+      Type.Integer({
+        minimum: 0,
+        maximum: 100,
+        description: 'A full file that lost more of its rows is held for a person (30)',
+      }),
     ),
     location_code: Type.Optional(
       Type.String({ ...Id, description: 'Stands for an empty location_code, for partners with one warehouse' }),

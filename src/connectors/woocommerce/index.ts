@@ -15,7 +15,10 @@ const CALLS_PER_SECOND = 25
 
 const WooSettings = Type.Object(
   {
-    site_url: Type.String({ pattern: '^https?://[^?#]+$', description: 'Address of the shop, such as https://shop.example' }),
+    site_url: Type.String({
+      pattern: '^https?://[^?#]+$',
+      description: 'Address of the shop, such as https://shop.example',
+    }),
     consumer_key: Type.String({ ...Secret, description: 'REST API key with Read/Write' }),
     consumer_secret: Type.String({ ...Secret, description: 'Secret of that key' }),
     webhook_secrets: Type.Array(Type.String(Secret), {
@@ -30,13 +33,24 @@ const WooSettings = Type.Object(
       }),
     ),
     currency: Type.Optional(
-      Type.String({ pattern: '^[A-Z]{3}$', description: "The shop's currency, for previewing a refund apart from its order" }),
+      Type.String({
+        pattern: '^[A-Z]{3}$',
+        description: "The shop's currency, for previewing a refund apart from its order",
+      }),
     ),
     calls_per_second: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: 1_000, default: CALLS_PER_SECOND, description: "What the shop's host bears" }),
+      Type.Integer({
+        minimum: 1,
+        maximum: 1_000,
+        default: CALLS_PER_SECOND,
+        description: "What the shop's host bears",
+      }),
     ),
     api_url: Type.Optional(
-      Type.String({ pattern: '^https?://[^?#]+$', description: 'Another API address instead of <site_url>/wp-json/wc/v3' }),
+      Type.String({
+        pattern: '^https?://[^?#]+$',
+        description: 'Another API address instead of <site_url>/wp-json/wc/v3',
+      }),
     ),
   },
   { additionalProperties: false },

@@ -32,7 +32,7 @@ const cancelKey = (number: string): string => `fulfillment.cancel:${number}`
 const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 
 /** A number that a 3PL can print and read out: the last 60 bits of the id in Crockford's base 32, which has no I, L, O or U. */
-export function fulfillmentNumber(id: string): string {
+function fulfillmentNumber(id: string): string {
   let rest = BigInt(`0x${id.replaceAll('-', '').slice(-15)}`)
   let text = ''
   for (let digit = 0; digit < 12; digit += 1, rest >>= 5n) text = (CROCKFORD[Number(rest & 31n)] ?? '') + text

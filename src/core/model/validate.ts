@@ -30,12 +30,14 @@ function faultText(fault: ErrorObject | undefined): string {
       : fault.keyword === 'additionalProperties'
         ? `: ${String(params['additionalProperty'])}`
         : ''
+  if (fault.keyword === 'required') return `${jsonPath(fault)} is missing`
   return `${jsonPath(fault)} ${fault.message ?? 'is invalid'}${extra}`
 }
 
-/** `/line_items/2/sku` → `$.line_items[2].sku` (RFC 6901 pointer to the usual path notation). */
+/** `/line_items/2/sku` → `$.line_items[2].sku` (RFC 6901 pointer to the usual path notation). What is missing is named by its own path. */
 export function jsonPath(fault: ErrorObject | undefined): string {
-  const pointer = fault?.instancePath ?? ''
+  const missing = fault?.keyword === 'required' ? `/${String((fault.params as { missingProperty: unknown }).missingProperty)}` : ''
+  const pointer = (fault?.instancePath ?? '') + missing
   return pointer
     .split('/')
     .slice(1)

@@ -135,7 +135,7 @@ export async function linkPayments(tx: Tx, payment_ids: readonly number[]): Prom
        where p.id = any($1::bigint[]) and p.order_id is null
      )
      select u.id, o.id as order_id, 4 as strength from unlinked u
-     join orders o on o.payment_ids && u.payment_ids and o.company_id = u.company_id
+     join orders o on o.payment_ids && u.payment_ids and o.payment_ids <> '{}' and o.company_id = u.company_id
      union all
      select u.id, o.id, case when o.connection_id = u.connection_id then 3 else 2 end from unlinked u
      join connections c on c.company_id = u.company_id

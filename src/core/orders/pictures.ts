@@ -71,7 +71,7 @@ export function paymentIds(known: Pick<StoredOrder, 'payment_ids'> | null, order
   return [...new Set([...(known?.payment_ids ?? []), ...order.payment_ids])]
 }
 
-export function pictureWithRefunds(connection_id: string, order: Order): OrderRow['payment_state'] {
+function pictureWithRefunds(connection_id: string, order: Order): OrderRow['payment_state'] {
   const refunds = order.refunds.filter((refund) => refund.status === 'succeeded' && refund.currency === order.currency)
   const sums = refunds.map((refund) => ({ connection_id, kind: 'refund' as const, amount_minor: refund.amount_minor }))
   return paymentStateOf(order.payment_state, order.totals.total_minor, sums)

@@ -40,7 +40,9 @@ export async function showOrderOrParked(q: Queryable, idOrNumber: string): Promi
   const parked = isUuid(idOrNumber) ? [] : await findParked(q, idOrNumber)
   if (parked.length === 0) return showOrder(q, idOrNumber)
   const known = await findKnown(q, idOrNumber)
-  const others = parked.filter((order) => order.connection_id !== known?.connection_id || order.external_id !== known.external_id)
+  const others = parked.filter(
+    (order) => order.connection_id !== known?.connection_id || order.external_id !== known.external_id,
+  )
   const [first, ...more] = others
   if (known !== undefined && first === undefined) return known
   if (known === undefined && first !== undefined && more.length === 0) return first
@@ -83,6 +85,11 @@ function parkedOrder(newest: Row, messages: readonly Row[]): ParkedOrder {
   const number = messages.find((row) => row.number !== null)?.number ?? null
   return {
     state: 'parked', connection_id, external_id, number, cause_code, cause_path, cause_detail, wake_key, received_at,
-    messages: messages.map(({ connection_id: _, external_id: __, number: ___, ...message }) => message),
+    messages: messages.map(messageOf),
   } // prettier-ignore
+}
+
+function messageOf(row: Row): WaitingMessage {
+  const { inbox_id, source, topic, state, attempts, cause_code, cause_path, cause_detail, wake_key, received_at } = row
+  return { inbox_id, source, topic, state, attempts, cause_code, cause_path, cause_detail, wake_key, received_at }
 }

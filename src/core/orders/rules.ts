@@ -46,7 +46,7 @@ export function lifecycleOf(
 }
 
 /** Units of a line that still have to be served: after edits, less what was cancelled by refund. */
-export const wantedUnits = (line: { quantity: number; cancelled_quantity: number }): number =>
+const wantedUnits = (line: { quantity: number; cancelled_quantity: number }): number =>
   Math.max(0, line.quantity - line.cancelled_quantity)
 
 /** Units to hold stock for. A test order, an order that is over, and a line that is not shipped take none. */

@@ -33,7 +33,7 @@ export function soldByListing(
   return sold
 }
 
-export function addSold(to: Map<number, number>, units: ReadonlyMap<number, number>, sign: 1 | -1): void {
+function addSold(to: Map<number, number>, units: ReadonlyMap<number, number>, sign: 1 | -1): void {
   for (const [listing_id, count] of units) {
     const sum = (to.get(listing_id) ?? 0) + sign * count
     if (sum === 0) to.delete(listing_id)

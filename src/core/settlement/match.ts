@@ -39,7 +39,7 @@ const MATCH = `
     union all
     select o.id, r.id, null, 'order_payment_ids', 5
     from open o join siblings b on b.company_id = o.company_id
-    join orders r on r.payment_ids && o.payment_ids and r.connection_id = any(b.ids)
+    join orders r on r.payment_ids && o.payment_ids and r.payment_ids <> '{}' and r.connection_id = any(b.ids)
     where cardinality(o.payment_ids) > 0
     union all
     select o.id, r.id, null, 'order_reference', 6
