@@ -27,7 +27,11 @@ async function start(configured: Config, role: Role): Promise<void> {
   const log = pino({ level: configured.hub.log_level, base: null })
   const now = (): Date => new Date()
   const sandbox = configured.sandbox.enabled && role === 'all' ? await startSandbox(configured, { keep: true, faults: ORDINARY_FAULTS, now }) : undefined
-  const running = await startHub({ config: sandbox?.config ?? configured, log, role })
+  // A hub that cannot start must not leave the simulators' servers behind, or the process would never end.
+  const running = await startHub({ config: sandbox?.config ?? configured, log, role }).catch(async (thrown: unknown) => {
+    await sandbox?.world.stop()
+    throw thrown
+  })
   const trading = new AbortController()
   const buyers = sandbox === undefined || running.url === undefined ? undefined : trade(sandbox.world, running.url, configured, trading.signal)
   process.stdout.write(greeting(running, role, sandbox !== undefined))

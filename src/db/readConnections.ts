@@ -54,9 +54,9 @@ export async function listConnections(q: Queryable, filter: ConnectionFilter, no
               'inbox_parked', (select count(*) from inbox i where i.connection_id = c.id and i.state = 'parked'),
               'outbox_waiting', (select count(*) from outbox o where o.connection_id = c.id and o.state in ('pending', 'queued', 'sending')),
               'dead_letters_open', (select count(*) from dead_letters d where d.connection_id = c.id and d.state = 'open'),
-              'availability_due', (select count(*) from availability a where a.connection_id = c.id and a.dirty_seq > a.sent_seq
+              'availability_due', (select count(*) from availability a where a.connection_id = c.id and a.due
                                    and a.next_attempt_at <= ${due}),
-              'availability_oldest_at', (select min(dirty_at) from availability a where a.connection_id = c.id and a.dirty_seq > a.sent_seq)
+              'availability_oldest_at', (select min(dirty_at) from availability a where a.connection_id = c.id and a.due)
             ) as lag,
             coalesce((select jsonb_agg(jsonb_build_object('operation', e.operation, 'at', e.at, 'status', e.status, 'error_code', e.error_code)
                                        order by e.id desc)

@@ -21,7 +21,7 @@ export async function readOverview(q: Queryable, now: Date): Promise<Overview> {
             (select count(*) from inbox where state = 'pending') as inbox_pending,
             (select count(*) from inbox where state = 'parked') as inbox_parked,
             (select count(*) from outbox where state in ('pending', 'queued', 'sending')) as outbox_waiting,
-            (select count(*) from availability where dirty_seq > sent_seq) as availability_due,
+            (select count(*) from availability where due) as availability_due,
             (select count(*) from dead_letters where state = 'open') as dead_letters_open`,
     [new Date(now.getTime() - DAY_MS)],
   )

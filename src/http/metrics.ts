@@ -37,14 +37,14 @@ const GAUGES: readonly { name: string; help: string; labels: readonly string[]; 
     name: 'crossdock_availability_due',
     help: 'Listings whose number has moved and has not been told to the channel.',
     labels: ['connection'],
-    sql: `select connection_id as connection, count(*)::int as value from availability where dirty_seq > sent_seq group by 1`,
+    sql: `select connection_id as connection, count(*)::int as value from availability where due group by 1`,
   },
   {
     name: 'crossdock_availability_oldest_seconds',
     help: 'Age of the oldest of them.',
     labels: ['connection'],
     sql: `select connection_id as connection, greatest(0, extract(epoch from $1::timestamptz - min(dirty_at)))::float8 as value
-          from availability where dirty_seq > sent_seq group by 1`,
+          from availability where due group by 1`,
   },
   {
     name: 'crossdock_connection_active',

@@ -99,7 +99,7 @@ export async function dueConnections(q: Queryable, connection_ids: readonly stri
     `select c.id from unnest($1::text[]) as c(id)
      where exists (
        select 1 from availability a
-       where a.connection_id = c.id and a.dirty_seq > a.sent_seq and a.next_attempt_at <= $2
+       where a.connection_id = c.id and a.due and a.next_attempt_at <= $2
          and (a.claimed_until is null or a.claimed_until <= $2))
      or exists (select 1 from availability a where a.connection_id = c.id and ${UNSEEN_IS_OVER})`,
     [connection_ids, now, UNSEEN_PULL_MS],
@@ -187,7 +187,7 @@ async function lockDue(tx: Tx, request: ClaimRequest, now: Date): Promise<DueRow
   return tx.query<DueRow>(
     `with due as (
        select a.listing_id from availability a
-       where a.connection_id = $1 and a.dirty_seq > a.sent_seq and a.next_attempt_at <= $2
+       where a.connection_id = $1 and a.due and a.next_attempt_at <= $2
          and (a.claimed_until is null or a.claimed_until <= $2)
          and exists (select 1 from listings l join listing_items li on li.listing_id = l.id where l.id = a.listing_id and l.active)
        order by a.next_attempt_at, a.listing_id

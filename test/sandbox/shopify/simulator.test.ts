@@ -1,10 +1,10 @@
 import { fork } from 'node:child_process'
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi, onTestFinished } from 'vitest'
 import { verifyHmac } from '../../../src/connectors/_kit/signatures.ts'
 import { shopify } from '../../../src/connectors/shopify/index.ts'
 import type { Order } from '../../../src/core/model/order.ts'
@@ -238,7 +238,9 @@ describe('webhooks', () => {
   })
 
   it('outlive a kill -9, as does everything that was sold and written', async () => {
-    const journal_path = join(mkdtempSync(join(tmpdir(), 'crossdock-shop-')), 'shop.jsonl')
+    const folder = mkdtempSync(join(tmpdir(), 'crossdock-shop-'))
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+    const journal_path = join(folder, 'shop.jsonl')
     const child = fork(new URL('./killed.ts', import.meta.url), [journal_path], { stdio: 'ignore' })
     const [order] = await new Promise<Storefront['ledger'] extends () => infer L ? [L] : never>((resolve, reject) => {
       child.once('message', (ledger) => resolve([ledger] as never))
