@@ -11,7 +11,7 @@ import { wakeAll, wakePull, wakePushes, type Wake } from './wake.ts'
 
 const BATCH_MIN = 20
 const BATCH_START = 50
-const BATCH_MAX = 250
+const BATCH_MAX = 400
 /** Two lanes: while PostgreSQL commits one batch, Node maps the next. More gained nothing on two cores. */
 const LANES = 2
 /** A drain gives its slot back after this; what is left is woken again, so that one busy connection does not starve others. */

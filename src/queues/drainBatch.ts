@@ -214,11 +214,23 @@ const FINISH = `
     order_number = coalesce(e.order_number, inbox.order_number), attempts = inbox.attempts + 1, deaths = 0,
     processed_at = case when e.state = 'pending' then null else ${NOW} end
   from ${ENDS} where inbox.id = e.id`
+/** The same for rows of which there is nothing to say but the outcome: nearly all of them. */
+const FINISH_PLAIN = `
+  update inbox set state = e.state, outcome = e.outcome, cause_code = null, cause_path = null, cause_detail = null, wake_key = null,
+    warnings = null, next_attempt_at = $4, attempts = inbox.attempts + 1, deaths = 0, processed_at = $4
+  from unnest($1::bigint[], $2::text[], $3::text[]) as e (id, state, outcome) where inbox.id = e.id`
 
-/** One update for the whole batch, and a dead letter for what nothing in the hub will ever wake. */
+const isPlain = ({ error, warnings }: RowEnd): boolean => error === undefined && warnings.length === 0
+
+/** Two updates for the whole batch at most, and a dead letter for what nothing in the hub will ever wake. */
 async function finishRows(tx: Tx, ends: readonly RowEnd[], now: Date): Promise<{ id: number; code: string }[]> {
-  const records = ends.map((end) => toRecord(end, now))
-  await tx.query(FINISH, [...columns(records, END_KEYS), now])
+  const plain = ends.filter(isPlain)
+  const others = ends.filter((end) => !isPlain(end)).map((end) => toRecord(end, now))
+  if (plain.length > 0) {
+    const ids = plain.map(({ row }) => row.id)
+    await tx.query(FINISH_PLAIN, [ids, plain.map((end) => end.state), plain.map((end) => end.outcome), now])
+  }
+  if (others.length > 0) await tx.query(FINISH, [...columns(others, END_KEYS), now])
   return openDeadLetters(tx, ends.flatMap(deadLetterOf), now)
 }
 

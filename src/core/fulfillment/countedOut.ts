@@ -21,7 +21,7 @@ export async function loadCountedOut(tx: Tx, work: FulfillmentOrderRow): Promise
        select (data ->> 'order_line_id')::bigint as line_id, (data ->> 'item_id')::bigint as item_id,
          sum(case kind when 'reservation.shortfall' then 1 else -1 end * (data ->> 'units')::int) as units
        from order_facts
-       where order_id = $1 and kind in ('reservation.shortfall', 'shipment.of_shortfall') and data ->> 'fulfillment_order_id' = $2
+       where order_id = $1 and kind in ('reservation.shortfall', 'reservation.restored', 'shipment.of_shortfall') and data ->> 'fulfillment_order_id' = $2
        group by 1, 2
      ) c
      join order_lines l on l.id = c.line_id

@@ -6,6 +6,7 @@ import { refreshAxes } from '../orders/axes.ts'
 import type { PaymentState } from '../orders/rules.ts'
 import { book } from './book.ts'
 import { stockKey, tryLockStock, type StockRow } from './ledger.ts'
+import { LOST_FROM_LIVE_WORK, reattachLost } from './reattach.ts'
 import { bookedOrder, demandKeys } from './reserve.ts'
 import { decideReservations, type LineDemand, type OrderDemand } from './rules.ts'
 import type { LiveReservation } from './rulesChange.ts'
@@ -30,6 +31,7 @@ const PAGE_ROWS = 500
  */
 export async function allocateShortfalls(tx: Tx, ctx: CoreContext, item_ids: readonly number[]): Promise<void> {
   if (item_ids.length === 0) return
+  await reattachLost(tx, ctx, item_ids)
   let after = { priority: Number.MIN_SAFE_INTEGER, id: 0 }
   for (;;) {
     const page = await loadWaiting(tx, item_ids, after)
@@ -47,9 +49,10 @@ async function loadWaiting(
   after: { priority: number; id: number },
 ): Promise<{ id: number; priority: number; order_id: string }[]> {
   return tx.query(
-    `select id, priority, order_id from reservations
-     where state = 'shortfall' and item_id = any($1::bigint[]) and (priority, id) > ($2::int, $3::bigint)
-     order by priority, id limit ${PAGE_ROWS}`,
+    `select r.id, r.priority, r.order_id from reservations r
+     where r.state = 'shortfall' and r.item_id = any($1::bigint[]) and (r.priority, r.id) > ($2::int, $3::bigint)
+       and not (${LOST_FROM_LIVE_WORK})
+     order by r.priority, r.id limit ${PAGE_ROWS}`,
     [item_ids, Math.max(after.priority, -2_147_483_648), after.id],
   )
 }
@@ -106,7 +109,7 @@ async function loadShortfalls(tx: Tx, order_ids: readonly string[]): Promise<Wai
     `select r.id, r.order_id, r.order_line_id as line_id, r.item_id, r.location_id, r.per_unit, r.quantity, r.consumed_quantity, r.state,
        r.fulfillment_order_id, r.priority, o.connection_id
      from reservations r join orders o on o.id = r.order_id
-     where r.order_id = any($1::uuid[]) and r.state = 'shortfall' order by r.id`,
+     where r.order_id = any($1::uuid[]) and r.state = 'shortfall' and not (${LOST_FROM_LIVE_WORK}) order by r.id`,
     [order_ids],
   )
 }

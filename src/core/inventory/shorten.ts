@@ -167,20 +167,23 @@ function brokenUnits(broken: readonly BrokenPromise<CausedShortage>[]): number {
 
 /** A row that loses all its units becomes the shortfall itself and keeps its place in the queue; a part becomes a row of its own. */
 async function writeShortfalls(tx: Tx, broken: readonly Broken[], now: Date): Promise<void> {
+  const sent = broken.filter(({ row }) => row.sent).map(({ row }) => row.id)
   const whole = ({ row, quantity }: Broken): boolean => quantity === row.quantity && row.consumed_quantity === 0
   await tx.query(
-    `update reservations set state = 'shortfall', location_id = null, fulfillment_order_id = null, expires_at = null, changed_at = $2
+    `update reservations set state = 'shortfall', location_id = null, fulfillment_order_id = null, expires_at = null, changed_at = $2,
+       lost_from = case when id = any($3::bigint[]) then fulfillment_order_id end
      where id = any($1::bigint[])`,
-    [broken.filter(whole).map(({ row }) => row.id), now],
+    [broken.filter(whole).map(({ row }) => row.id), now, sent],
   )
   const parts = broken.filter((promise) => !whole(promise))
   if (parts.length === 0) return
   const params = [parts.map(({ row }) => row.id), parts.map(({ quantity }) => quantity), now]
   await tx.query(
-    `insert into reservations (order_id, order_line_id, item_id, per_unit, quantity, state, priority, created_at, changed_at)
-     select r.order_id, r.order_line_id, r.item_id, r.per_unit, b.quantity, 'shortfall', r.priority, r.created_at, $3
+    `insert into reservations (order_id, order_line_id, item_id, per_unit, quantity, state, priority, created_at, changed_at, lost_from)
+     select r.order_id, r.order_line_id, r.item_id, r.per_unit, b.quantity, 'shortfall', r.priority, r.created_at, $3,
+       case when r.id = any($4::bigint[]) then r.fulfillment_order_id end
      from unnest($1::bigint[], $2::int[]) as b(id, quantity) join reservations r on r.id = b.id`,
-    params,
+    [...params, sent],
   )
   await tx.query(
     `update reservations r set quantity = r.quantity - b.quantity, changed_at = $3,

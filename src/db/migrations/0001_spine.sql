@@ -417,6 +417,8 @@ create table reservations (
   -- Null while the units are missing (shortfall).
   location_id text,
   fulfillment_order_id uuid,
+  -- The sent work that these missing units were taken from by a count: while it lives they come back to it or not at all.
+  lost_from uuid,
   -- Units of the item that one unit of the line takes (kit or multipack factor).
   per_unit integer not null check (per_unit > 0),
   -- Units in this state now. Shipping moves them to consumed_quantity.
@@ -432,6 +434,7 @@ create table reservations (
 create index reservations_order on reservations (order_id);
 create index reservations_item on reservations (item_id, location_id) where state in ('held', 'committed');
 create index reservations_shortfall on reservations (item_id, priority, id) where state = 'shortfall';
+create index reservations_lost on reservations (item_id) where state = 'shortfall' and lost_from is not null;
 create index reservations_fulfillment_order on reservations (fulfillment_order_id) where fulfillment_order_id is not null;
 
 create table shipments (
