@@ -63,8 +63,16 @@ export async function openHub(options: HubOptions): Promise<OpenHub> {
     opened.push(db)
     const vault = openVault(await vaultKey(config.secrets.vault_key, config.vault_key_file))
     const connections = connectAll(config, { db, log, clock, random })
-    opened.push({ close: async () => void (await Promise.allSettled([...connections.values()].map(({ port }) => port.files.close()))) })
-    const queues = await openQueues({ database_url: database.url, redis_url: config.redis.url, log, ...(options.queue_prefix === undefined ? {} : { temporary_prefix: options.queue_prefix }) })
+    opened.push({
+      close: async () =>
+        void (await Promise.allSettled([...connections.values()].map(({ port }) => port.files.close()))),
+    })
+    const queues = await openQueues({
+      database_url: database.url,
+      redis_url: config.redis.url,
+      log,
+      ...(options.queue_prefix === undefined ? {} : { temporary_prefix: options.queue_prefix }),
+    })
     opened.push(queues)
     const hub: Hub = { config, db, clock, ids, random, log, vault, connections, queues }
     await inTransaction(db, (tx) => syncCatalog(tx, coreContext(hub), catalogOf(config)))
@@ -92,13 +100,23 @@ export async function startHub(options: HubOptions & { role: Role }): Promise<Ru
       running.push(startSweeper(hub))
       working = true
     }
-    if (options.role === 'worker' && config.hub.worker_port === 0) return { ...open, url: undefined, firstUser: undefined, close }
+    if (options.role === 'worker' && config.hub.worker_port === 0)
+      return { ...open, url: undefined, firstUser: undefined, close }
     const firstUser = await ensureFirstUser(hub)
     const intake = intakeOf(hub)
     running.push(intake)
-    const served: Hub = options.role === 'worker' ? { ...hub, config: { ...config, hub: { ...config.hub, port: config.hub.worker_port } } } : hub
+    const served: Hub =
+      options.role === 'worker'
+        ? { ...hub, config: { ...config, hub: { ...config.hub, port: config.hub.worker_port } } }
+        : hub
     const public_url = config.hub.public_url === '' ? {} : { public_url: config.hub.public_url }
-    const server = await startServer(served, { intake, boards: queues.bullQueues, role: options.role, isWorking: () => working, ...public_url })
+    const server = await startServer(served, {
+      intake,
+      boards: queues.bullQueues,
+      role: options.role,
+      isWorking: () => working,
+      ...public_url,
+    })
     running.push(server)
     return { ...open, url: server.url, firstUser, close }
   } catch (thrown) {
@@ -112,5 +130,6 @@ const intakeOf = (hub: Hub): Intake =>
     db: hub.db,
     vault: hub.vault,
     wake: (connection_id) => wakeAll(hub, [wakeDrain(connection_id)]),
-    onWakeFailed: (connection_id, thrown) => hub.log.warn({ connection: connection_id, reason: String(thrown) }, 'a wake-up got lost'),
+    onWakeFailed: (connection_id, thrown) =>
+      hub.log.warn({ connection: connection_id, reason: String(thrown) }, 'a wake-up got lost'),
   })

@@ -42,7 +42,14 @@ async function faultsOf(text: string, variables: Record<string, string> = {}): P
 describe('a good file', () => {
   test('gets its defaults, absolute paths, and is frozen to the bottom', async () => {
     const config = await load(GOOD)
-    expect(config.hub).toEqual({ host: '127.0.0.1', port: 8080, log_level: 'info', environment: 'sandbox', worker_port: 0, public_url: '' })
+    expect(config.hub).toEqual({
+      host: '127.0.0.1',
+      port: 8080,
+      log_level: 'info',
+      environment: 'sandbox',
+      worker_port: 0,
+      public_url: '',
+    })
     expect(config.connections[0]).toMatchObject({
       local: false,
       listings: 'by_sku',

@@ -1,6 +1,7 @@
 import { asHubError, HubError } from '../core/errors.ts'
 import type { Fact } from '../core/model/fact.ts'
 import { connectors } from '../connectors/index.ts'
+import { documentsIn, type Found } from '../connectors/_kit/envelopes.ts'
 import type { Connector, FileDefinition } from '../connectors/_kit/define.ts'
 import type { Mapped, Mapping } from '../mappings/define.ts'
 import type { Input } from './input.ts'
@@ -54,28 +55,10 @@ function mappingFor(connector: Connector, kind: string): Mapping {
 
 // ── JSON ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-interface Found {
-  path: string
-  payload: unknown
-}
-
 function mapDocuments(connector: Connector, mapping: Mapping, { kind, input, now, settings }: PreviewRequest): Mapped {
   const documents = documentsIn(parseJson(input.bytes), connector.envelopes?.[kind] ?? [])
   const context = { observed_at: now.toISOString(), settings }
   return joined(documents.map(({ path, payload }) => mapOne(mapping, { path, payload }, context)))
-}
-
-/** A list is its elements; an object without an id of its own that has one of the vendor's envelope keys is what stands under it. */
-function documentsIn(payload: unknown, envelopes: readonly string[]): Found[] {
-  if (Array.isArray(payload)) return payload.map((entry, index) => ({ path: `$[${index}]`, payload: entry as unknown }))
-  const isObject = typeof payload === 'object' && payload !== null
-  const keys = isObject && !('id' in payload) ? envelopes.filter((key) => Object.hasOwn(payload, key)) : []
-  if (keys.length === 0) return [{ path: '$', payload }]
-  return keys.flatMap((key): Found[] => {
-    const inside = (payload as Record<string, unknown>)[key]
-    if (!Array.isArray(inside)) return [{ path: `$.${key}`, payload: inside }]
-    return inside.map((entry, index) => ({ path: `$.${key}[${index}]`, payload: entry as unknown }))
-  })
 }
 
 /** ISO 4217 for "no currency involved". */

@@ -18,7 +18,8 @@ export function addStartCommand(program: Command): void {
     .option('--role <role>', `which part runs in this process: ${ROLES.join(' | ')}`, 'all')
     .action(async (_options: StartOptions, command: Command) => {
       const options = command.optsWithGlobals<StartOptions>()
-      if (!ROLES.includes(options.role)) throw new HubError('bad_request', `there is no role "${options.role}"`, { hint: ROLES.join(' | ') })
+      if (!ROLES.includes(options.role))
+        throw new HubError('bad_request', `there is no role "${options.role}"`, { hint: ROLES.join(' | ') })
       await start(readConfig(options), options.role)
     })
 }
@@ -26,14 +27,22 @@ export function addStartCommand(program: Command): void {
 async function start(configured: Config, role: Role): Promise<void> {
   const log = pino({ level: configured.hub.log_level, base: null })
   const now = (): Date => new Date()
-  const sandbox = configured.sandbox.enabled && role === 'all' ? await startSandbox(configured, { keep: true, faults: ORDINARY_FAULTS, now }) : undefined
+  const sandbox =
+    configured.sandbox.enabled && role === 'all'
+      ? await startSandbox(configured, { keep: true, faults: ORDINARY_FAULTS, now })
+      : undefined
   // A hub that cannot start must not leave the simulators' servers behind, or the process would never end.
-  const running = await startHub({ config: sandbox?.config ?? configured, log, role }).catch(async (thrown: unknown) => {
-    await sandbox?.world.stop()
-    throw thrown
-  })
+  const running = await startHub({ config: sandbox?.config ?? configured, log, role }).catch(
+    async (thrown: unknown) => {
+      await sandbox?.world.stop()
+      throw thrown
+    },
+  )
   const trading = new AbortController()
-  const buyers = sandbox === undefined || running.url === undefined ? undefined : trade(sandbox.world, running.url, configured, trading.signal)
+  const buyers =
+    sandbox === undefined || running.url === undefined
+      ? undefined
+      : trade(sandbox.world, running.url, configured, trading.signal)
   process.stdout.write(greeting(running, role, sandbox !== undefined))
   await stopAsked()
   trading.abort()
@@ -49,7 +58,9 @@ function trade(world: World, url: string, config: Config, signal: AbortSignal): 
   const { orders_per_second, payout_every_seconds } = config.sandbox
   const timer = setInterval(() => world.gateway.payOut(), payout_every_seconds * 1_000)
   signal.addEventListener('abort', () => clearInterval(timer))
-  return orders_per_second === 0 ? Promise.resolve() : world.trade(orders_per_second).run(Number.MAX_SAFE_INTEGER, signal)
+  return orders_per_second === 0
+    ? Promise.resolve()
+    : world.trade(orders_per_second).run(Number.MAX_SAFE_INTEGER, signal)
 }
 
 function greeting({ url, database, firstUser, queues }: RunningHub, role: Role, sandbox: boolean): string {
@@ -58,10 +69,17 @@ function greeting({ url, database, firstUser, queues }: RunningHub, role: Role, 
     `Crossdock runs (${role === 'all' ? 'everything in this process' : role}${sandbox ? ', sandbox: simulated vendors and buyers' : ''})`,
     ...(url === undefined
       ? []
-      : [`  start page   ${url}/`, `  queues       ${url}/queues`, `  API          ${url}/docs`, `  metrics      ${url}/metrics`]),
+      : [
+          `  start page   ${url}/`,
+          `  queues       ${url}/queues`,
+          `  API          ${url}/docs`,
+          `  metrics      ${url}/metrics`,
+        ]),
     `  database     ${database.place}`,
     `  queues on    ${queues.backend}`,
-    ...(firstUser === undefined ? [] : [`  log in as    ${firstUser.name} with password ${firstUser.password}   (shown this once)`]),
+    ...(firstUser === undefined
+      ? []
+      : [`  log in as    ${firstUser.name} with password ${firstUser.password}   (shown this once)`]),
     '  stop with Ctrl-C',
     '',
   ]

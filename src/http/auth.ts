@@ -65,7 +65,8 @@ export async function resetPassword(db: Db, name: string): Promise<FirstUser> {
   return inTransaction(db, async (tx) => {
     const [user] = await tx.query<{ source: string }>('select source from users where name = $1 for update', [name])
     if (user === undefined) throw new HubError('not_found', `there is no user "${name}"`)
-    if (user.source === 'config') throw new HubError('conflict', `${name} is a user of the configuration`, { hint: 'change password_hash there' })
+    if (user.source === 'config')
+      throw new HubError('conflict', `${name} is a user of the configuration`, { hint: 'change password_hash there' })
     await tx.query('update users set password_hash = $2 where name = $1', [name, password_hash])
     await tx.query(`delete from sessions where data ->> 'user' = $1`, [name])
     return { name, password }

@@ -26,10 +26,21 @@ export function catalogOf(config: Config): Catalog {
       company_id: connection.company,
       serves_from: connection.serves_from,
     })),
-    items: config.items.map((item) => ({ company_id: item.company, sku: item.sku, name: item.name ?? null, barcode: item.barcode ?? null })),
-    kits: config.items.flatMap((item) => (item.kit === undefined ? [] : [{ company_id: item.company, sku: item.sku, components: item.kit }])),
+    items: config.items.map((item) => ({
+      company_id: item.company,
+      sku: item.sku,
+      name: item.name ?? null,
+      barcode: item.barcode ?? null,
+    })),
+    kits: config.items.flatMap((item) =>
+      item.kit === undefined ? [] : [{ company_id: item.company, sku: item.sku, components: item.kit }],
+    ),
     listings: config.listings
       .filter((listing) => companyOf.has(listing.connection))
-      .map((listing) => ({ connection_id: listing.connection, channel_sku: listing.channel_sku, items: listing.items })),
+      .map((listing) => ({
+        connection_id: listing.connection,
+        channel_sku: listing.channel_sku,
+        items: listing.items,
+      })),
   }
 }

@@ -25,7 +25,11 @@ export function connectAll(config: Config, parts: ConnectParts): ReadonlyMap<str
 function connect(config: ConnectionConfig, parts: ConnectParts): Connection {
   const connector = connectors[config.connector]
   if (connector === undefined) throw new HubError('config_invalid', `there is no connector "${config.connector}"`)
-  const port: Port = { http: httpOf(connector, config, parts), files: filesOf(connector, config), settings: config.settings }
+  const port: Port = {
+    http: httpOf(connector, config, parts),
+    files: filesOf(connector, config),
+    settings: config.settings,
+  }
   return { id: config.id, connector, config, port }
 }
 
@@ -37,11 +41,17 @@ function httpOf(connector: Connector, config: ConnectionConfig, { db, log, clock
     definition,
     settings: config.settings,
     allow_private: config.local,
-    limiter: createLimiter({ connection_id: config.id, limit: definition.limit(config.settings), store: { kind: 'postgres', db } }),
+    limiter: createLimiter({
+      connection_id: config.id,
+      limit: definition.limit(config.settings),
+      store: { kind: 'postgres', db },
+    }),
     breaker: createBreaker({
       connection_id: config.id,
       now: clock.now,
-      mirror: breakerMirror(db, config.id, (thrown) => log.warn({ connection: config.id, reason: String(thrown) }, 'breaker state not written')),
+      mirror: breakerMirror(db, config.id, (thrown) =>
+        log.warn({ connection: config.id, reason: String(thrown) }, 'breaker state not written'),
+      ),
     }),
     observe: (attempt) => {
       noteExchange(attempt)
@@ -59,4 +69,5 @@ function filesOf(connector: Connector, config: ConnectionConfig): FileStore {
   return { list: refuse, read: refuse, write: refuse, rename: refuse, exists: refuse, close: () => Promise.resolve() }
 }
 
-const missing = (connector: Connector, what: string): HubError => new HubError('unsupported', `connector ${connector.id} has no ${what}`)
+const missing = (connector: Connector, what: string): HubError =>
+  new HubError('unsupported', `connector ${connector.id} has no ${what}`)

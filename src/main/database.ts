@@ -15,7 +15,11 @@ export async function openDatabase(config: Config, log: Log): Promise<Database> 
   const configured = config.database.url
   if (configured !== '') return { url: configured, place: placeOf(configured), stop: () => Promise.resolve() }
   const embedded = await startEmbedded({ data_dir: config.database.data_dir, log })
-  return { url: embedded.url, place: `built-in PostgreSQL on port ${embedded.port}, data in ${embedded.data_dir}`, stop: () => embedded.stop() }
+  return {
+    url: embedded.url,
+    place: `built-in PostgreSQL on port ${embedded.port}, data in ${embedded.data_dir}`,
+    stop: () => embedded.stop(),
+  }
 }
 
 /** The database of the hub that runs now, for a command beside it; started for the command alone when no hub runs. */

@@ -21,7 +21,10 @@ export interface Sandbox {
 }
 
 /** Starts the simulated vendors of a sandbox configuration. */
-export async function startSandbox(config: Config, options: { keep: boolean; faults: Faults; now: () => Date }): Promise<Sandbox> {
+export async function startSandbox(
+  config: Config,
+  options: { keep: boolean; faults: Faults; now: () => Date },
+): Promise<Sandbox> {
   const world = await startWorld({
     connections: config.connections,
     data_dir: config.sandbox.data_dir,

@@ -31,7 +31,10 @@ const factChecks: { readonly [K in FactKind]: Check<unknown> } = Object.fromEntr
  * `from` lists only the fields that are read and lets others pass, because vendors add fields. A payload that does not fit is
  * `payload_invalid` with its JSON path (the row is parked, the raw bytes stay); a result that does not fit is `mapping_broken`: our bug.
  */
-export function defineMapping<S extends TSchema>(mapping: { from: S; map: (payload: Static<S>, context: MappingContext) => Fact[] }): Mapping {
+export function defineMapping<S extends TSchema>(mapping: {
+  from: S
+  map: (payload: Static<S>, context: MappingContext) => Fact[]
+}): Mapping {
   const check = checker(mapping.from)
   return {
     map: (payload, context) => {
@@ -44,7 +47,13 @@ export function defineMapping<S extends TSchema>(mapping: { from: S; map: (paylo
 }
 
 /** Looks a vendor word up in a table; an unknown word becomes the safe state and a warning, never a crash. */
-export function fromTable<V>(table: Readonly<Record<string, V>>, word: string, safe: V, context: MappingContext, what: string): V {
+export function fromTable<V>(
+  table: Readonly<Record<string, V>>,
+  word: string,
+  safe: V,
+  context: MappingContext,
+  what: string,
+): V {
   const known = Object.hasOwn(table, word) ? table[word] : undefined
   if (known !== undefined) return known
   context.warn(`unknown ${what} "${word.slice(0, 60)}" taken as ${JSON.stringify(safe)}`)

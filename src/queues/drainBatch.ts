@@ -5,6 +5,7 @@ import type { FactOutcome, InboundFact } from '../core/context.ts'
 import type { Signal } from '../core/model/fact.ts'
 import { readBody } from '../db/inbox.ts'
 import type { Tx } from '../db/pool.ts'
+import { unwrapped } from '../connectors/_kit/envelopes.ts'
 import type { Connection, Hub } from '../hub.ts'
 import { coreContext } from './context.ts'
 import { openDeadLetters, type NewDeadLetter } from './deadLetters.ts'
@@ -127,7 +128,7 @@ function mapRow(
         hint: 'add it to the connector, then replay',
       })
     }
-    const payload = parseJson(readBody(hub.vault, row))
+    const payload = unwrapped(parseJson(readBody(hub.vault, row)), connection.connector.envelopes?.[row.topic] ?? [])
     return {
       row,
       ...mapping.map(payload, { observed_at: row.observed_at.toISOString(), settings }),

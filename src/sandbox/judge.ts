@@ -4,8 +4,18 @@ import type { SoldOrder, StorefrontLedger } from './simulator.ts'
 
 /** What the 3PL remembers. */
 export interface WarehouseLedger {
-  received: { fulfillment_order: string; order_number: string; times: number; lines: { sku: string; quantity: number }[] }[]
-  shipped: { shipment_id: string; fulfillment_order: string; tracking_number: string; lines: { sku: string; quantity: number }[] }[]
+  received: {
+    fulfillment_order: string
+    order_number: string
+    times: number
+    lines: { sku: string; quantity: number }[]
+  }[]
+  shipped: {
+    shipment_id: string
+    fulfillment_order: string
+    tracking_number: string
+    lines: { sku: string; quantity: number }[]
+  }[]
   on_hand: Record<string, number>
   /** Units it was asked to ship but physically did not have. */
   refused_units: number
@@ -19,8 +29,19 @@ export interface GatewayLedger {
 /** What the hub itself says; the ledgers of the others judge it. */
 export interface HubStatement {
   /** Orders the hub holds, with what it promised and what it said it could not promise, per item SKU. */
-  orders: { connection_id: string; external_id: string; promised: Record<string, number>; shortfall: Record<string, number> }[]
-  settlements: { external_id: string; payout_minor: number; lines: number; unmatched: number; difference_minor: number }[]
+  orders: {
+    connection_id: string
+    external_id: string
+    promised: Record<string, number>
+    shortfall: Record<string, number>
+  }[]
+  settlements: {
+    external_id: string
+    payout_minor: number
+    lines: number
+    unmatched: number
+    difference_minor: number
+  }[]
 }
 
 export interface Evidence {
@@ -79,7 +100,8 @@ export function judge(evidence: Evidence): Judgement {
     const shipped = shippedByOrder.get(order.number) ?? new Map<string, number>()
     if (statement === undefined || !isServed(order, wanted, statement, shipped)) lost += 1
     // An order that the 3PL had shipped before its cancellation reached it is a recall that came too late, not a double.
-    if (!order.cancelled && [...shipped].some(([item, units]) => units > mostEverWanted(shop.offers, order, item))) doubled += 1
+    if (!order.cancelled && [...shipped].some(([item, units]) => units > mostEverWanted(shop.offers, order, item)))
+      doubled += 1
     for (const [item, units] of wanted) add(demand, item, units)
     for (const [item, units] of Object.entries(statement?.promised ?? {})) add(promised, item, units)
   }
@@ -89,7 +111,9 @@ export function judge(evidence: Evidence): Judgement {
   const payouts = judgePayouts(evidence)
   const verdict = {
     orders_sent: orders.length,
-    orders_accepted: orders.filter(({ shop, order }) => stated.has(`${shop.storefront.connection_id} ${order.external_id}`)).length,
+    orders_accepted: orders.filter(({ shop, order }) =>
+      stated.has(`${shop.storefront.connection_id} ${order.external_id}`),
+    ).length,
     orders_lost: lost,
     orders_doubled: doubled,
     units_oversold: oversold,
@@ -131,11 +155,20 @@ function shippedUnits(warehouse: WarehouseLedger): Map<string, Units> {
 
 /** Units of an item that the order asked for before any unit was cancelled: the most that may ever be shipped for it. */
 function mostEverWanted(offers: readonly Offer[], order: SoldOrder, item: string): number {
-  return itemUnits(offers, order.lines.map((line) => ({ sku: line.sku, quantity: line.most_quantity }))).get(item) ?? 0
+  return (
+    itemUnits(
+      offers,
+      order.lines.map((line) => ({ sku: line.sku, quantity: line.most_quantity })),
+    ).get(item) ?? 0
+  )
 }
 
 function doubledNotices(ledger: StorefrontLedger): number {
-  return sum(ledger.orders.map((order) => order.notices.length - new Set(order.notices.map((notice) => notice.tracking_number)).size))
+  return sum(
+    ledger.orders.map(
+      (order) => order.notices.length - new Set(order.notices.map((notice) => notice.tracking_number)).size,
+    ),
+  )
 }
 
 /** Promised beyond what physically exists, and left lying while somebody was refused. */
@@ -170,7 +203,8 @@ function lostShipments(evidence: Evidence, ledgers: readonly { ledger: Storefron
   return evidence.warehouse.shipped.filter((shipment) => {
     const order = orders.get(orderOf.get(shipment.fulfillment_order) ?? '')
     if (order === undefined) return true
-    if (order.cancelled || order.notices.some((notice) => notice.tracking_number === shipment.tracking_number)) return false
+    if (order.cancelled || order.notices.some((notice) => notice.tracking_number === shipment.tracking_number))
+      return false
     return order.lines.some((line) => line.quantity - line.cancelled - line.shipped > 0)
   }).length
 }
@@ -181,31 +215,51 @@ function judgePayouts({ gateway, hub }: Evidence): Judgement['payouts'] {
   let difference_minor = 0
   for (const payout of gateway.payouts) {
     const settlement = known.get(payout.id)
-    unmatched += settlement === undefined ? payout.rows.length : settlement.unmatched + Math.abs(settlement.lines - payout.rows.length)
-    difference_minor += Math.abs(payout.amount_minor - (settlement?.payout_minor ?? 0)) + Math.abs(settlement?.difference_minor ?? 0)
+    unmatched +=
+      settlement === undefined
+        ? payout.rows.length
+        : settlement.unmatched + Math.abs(settlement.lines - payout.rows.length)
+    difference_minor +=
+      Math.abs(payout.amount_minor - (settlement?.payout_minor ?? 0)) + Math.abs(settlement?.difference_minor ?? 0)
   }
-  return { count: gateway.payouts.length, lines: sum(gateway.payouts.map((payout) => payout.rows.length)), unmatched, difference_minor }
+  return {
+    count: gateway.payouts.length,
+    lines: sum(gateway.payouts.map((payout) => payout.rows.length)),
+    unmatched,
+    difference_minor,
+  }
 }
 
 /**
  * From the sale on one storefront to the first write on another that no longer shows more than is left. Units that came free in
  * between raise what may be shown. Sales that the end of the trade cut off from their write are not among the samples.
  */
-function lag(moves: readonly ShelfMove[], ledgers: readonly { shop: Shop; ledger: StorefrontLedger }[]): Judgement['push_lag_ms'] {
+function lag(
+  moves: readonly ShelfMove[],
+  ledgers: readonly { shop: Shop; ledger: StorefrontLedger }[],
+): Judgement['push_lag_ms'] {
   const writesOf = new Map<string, StorefrontLedger['stock_writes']>(
     ledgers.flatMap(({ shop, ledger }) =>
-      [...Map.groupBy(ledger.stock_writes, (write) => write.sku)].map(([sku, writes]) => [`${shop.storefront.connection_id} ${sku}`, writes] as const),
+      [...Map.groupBy(ledger.stock_writes, (write) => write.sku)].map(
+        ([sku, writes]) => [`${shop.storefront.connection_id} ${sku}`, writes] as const,
+      ),
     ),
   )
-  const samples = [...Map.groupBy(moves, (move) => `${move.connection_id} ${move.sku}`)].flatMap(([shelf, shelfMoves]) =>
-    shelfMoves.flatMap((move, index) => (move.cause === 'sale' ? lagOf(shelfMoves.slice(index), writesOf.get(shelf) ?? []) : [])),
+  const samples = [...Map.groupBy(moves, (move) => `${move.connection_id} ${move.sku}`)].flatMap(
+    ([shelf, shelfMoves]) =>
+      shelfMoves.flatMap((move, index) =>
+        move.cause === 'sale' ? lagOf(shelfMoves.slice(index), writesOf.get(shelf) ?? []) : [],
+      ),
   )
   samples.sort((a, b) => a - b)
   const at = (share: number): number => samples[Math.min(samples.length - 1, Math.floor(samples.length * share))] ?? 0
   return { p50: at(0.5), p99: at(0.99), samples: samples.length }
 }
 
-function lagOf([sale, ...later]: readonly ShelfMove[], writes: readonly { quantity: number; at_ms: number }[]): number[] {
+function lagOf(
+  [sale, ...later]: readonly ShelfMove[],
+  writes: readonly { quantity: number; at_ms: number }[],
+): number[] {
   if (sale === undefined) return []
   let may_show = sale.at_most
   let next = 0

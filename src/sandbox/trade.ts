@@ -12,7 +12,9 @@ export interface Shop {
 
 /** The gateway as the buyers see it: they pay, and sometimes get money back. */
 export interface Till {
-  charge: (payment: { amount_minor: number; currency: string; order_number: string; order_external_id: string }) => { id: string }
+  charge: (payment: { amount_minor: number; currency: string; order_number: string; order_external_id: string }) => {
+    id: string
+  }
   refund: (charge_id: string, amount_minor: number) => void
 }
 
@@ -124,10 +126,12 @@ function basketOf(shop: Shop, random: () => number): Line[] {
 function createShelves({ shops, stock, now }: TradeOptions) {
   const moves: ShelfMove[] = []
   const wanted = new Map<string, number>()
-  const free = (): Map<string, number> => new Map(Object.entries(stock).map(([item, units]) => [item, units - (wanted.get(item) ?? 0)]))
+  const free = (): Map<string, number> =>
+    new Map(Object.entries(stock).map(([item, units]) => [item, units - (wanted.get(item) ?? 0)]))
   const change = (shop: Shop, lines: readonly Line[], cause: ShelfMove['cause']): void => {
     const before = free()
-    for (const [item, count] of itemUnits(shop.offers, lines)) wanted.set(item, (wanted.get(item) ?? 0) + (cause === 'sale' ? count : -count))
+    for (const [item, count] of itemUnits(shop.offers, lines))
+      wanted.set(item, (wanted.get(item) ?? 0) + (cause === 'sale' ? count : -count))
     const after = free()
     const since_ms = now().getTime()
     for (const { storefront, offers } of shops) {
@@ -150,7 +154,12 @@ function createShelves({ shops, stock, now }: TradeOptions) {
 function createActions({ till }: TradeOptions, shelves: ReturnType<typeof createShelves>) {
   const pay = (shop: Shop, order: SoldOrder): string => {
     const { total_minor, currency, number, external_id } = order
-    const { id } = till.charge({ amount_minor: total_minor, currency, order_number: number, order_external_id: external_id })
+    const { id } = till.charge({
+      amount_minor: total_minor,
+      currency,
+      order_number: number,
+      order_external_id: external_id,
+    })
     shop.storefront.pay(external_id, id)
     return id
   }
@@ -158,7 +167,8 @@ function createActions({ till }: TradeOptions, shelves: ReturnType<typeof create
     edit: (shop, order) => {
       const line = order.lines[0]
       if (line === undefined || line.quantity < 2) return
-      if (shop.storefront.edit(order.external_id, line.line_id, line.quantity - 1)) shelves.free(shop, [{ sku: line.sku, quantity: 1 }])
+      if (shop.storefront.edit(order.external_id, line.line_id, line.quantity - 1))
+        shelves.free(shop, [{ sku: line.sku, quantity: 1 }])
     },
     cancel: (shop, order, charge) => {
       if (!shop.storefront.cancel(order.external_id)) return

@@ -52,17 +52,9 @@ export interface World {
   stop: () => Promise<void>
 }
 
-/** Starts a simulator for each connection that has one. They listen on 127.0.0.1 only. */
-export async function startWorld(options: WorldOptions): Promise<World> {
-  const stock = physicalStock(options.stock_scale)
-  const idOf = (connector: string): string => {
-    const found = options.connections.find((connection) => connection.connector === connector)
-    if (found === undefined) throw new Error(`the sandbox needs a connection of connector ${connector}`)
-    return found.id
-  }
-  /** Every vendor has its own chance and its own port, so that what one does changes nothing for the others. */
-  const opened = async <T>(connector: string, index: number, start: (common: CommonOptions) => Promise<T>): Promise<T> => {
-    const id = idOf(connector)
+/** Every vendor has its own chance and its own port, so that what one does changes nothing for the others. */
+function vendorOpener(options: WorldOptions) {
+  return async <T>(id: string, index: number, start: (common: CommonOptions) => Promise<T>): Promise<T> => {
     const common = {
       connection_id: id,
       journal_path: options.keep ? join(options.data_dir, `${id}.jsonl`) : null,
@@ -79,12 +71,39 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       return await start({ ...common, port: 0 })
     }
   }
-  const shopify = await opened('shopify', 1, (common) => startShopifySimulator({ ...common, points: PLUS_PLAN, products: shelfOf(OFFERS.shopify), currency: CURRENCY }))
-  const woocommerce = await opened('woocommerce', 2, (common) => startWooSimulator({ ...common, products: shelfOf(OFFERS.woocommerce), currency: CURRENCY }))
-  const gateway = await opened('stripe', 3, (common) => startStripeSimulator({ ...common, currency: CURRENCY, fee: { percent_bp: 150, fixed_minor: 25 } }))
-  const warehouse = await opened('filedrop', 4, (common) =>
-    startThreePl({ ...common, root: join(options.data_dir, idOf('filedrop')), stock, location_code: 'HAM1', partner: 'sandbox', ...options.warehouse }),
+}
+
+async function openVendors(
+  options: WorldOptions,
+  stock: Readonly<Record<string, number>>,
+  idOf: (connector: string) => string,
+) {
+  const opened = vendorOpener(options)
+  const shopify = await opened(idOf('shopify'), 1, (common) =>
+    startShopifySimulator({ ...common, points: PLUS_PLAN, products: shelfOf(OFFERS.shopify), currency: CURRENCY }),
   )
+  const woocommerce = await opened(idOf('woocommerce'), 2, (common) =>
+    startWooSimulator({ ...common, products: shelfOf(OFFERS.woocommerce), currency: CURRENCY }),
+  )
+  const gateway = await opened(idOf('stripe'), 3, (common) =>
+    startStripeSimulator({ ...common, currency: CURRENCY, fee: { percent_bp: 150, fixed_minor: 25 } }),
+  )
+  const place = { root: join(options.data_dir, idOf('filedrop')), location_code: 'HAM1', partner: 'sandbox' }
+  const warehouse = await opened(idOf('filedrop'), 4, (common) =>
+    startThreePl({ ...common, ...place, stock, ...options.warehouse }),
+  )
+  return { shopify, woocommerce, gateway, warehouse }
+}
+
+/** Starts a simulator for each connection that has one. They listen on 127.0.0.1 only. */
+export async function startWorld(options: WorldOptions): Promise<World> {
+  const stock = physicalStock(options.stock_scale)
+  const idOf = (connector: string): string => {
+    const found = options.connections.find((connection) => connection.connector === connector)
+    if (found === undefined) throw new Error(`the sandbox needs a connection of connector ${connector}`)
+    return found.id
+  }
+  const { shopify, woocommerce, gateway, warehouse } = await openVendors(options, stock, idOf)
   const shops: Shop[] = [
     { storefront: shopify, offers: OFFERS.shopify, currency: CURRENCY },
     { storefront: woocommerce, offers: OFFERS.woocommerce, currency: CURRENCY },
@@ -105,7 +124,15 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       [idOf('shopify'), { ...shopify.settings, points_per_second: PLUS_PLAN.per_second }],
       [idOf('woocommerce'), { ...woocommerce.settings, calls_per_second: 200 }],
     ]),
-    trade: (orders_per_second) => createTrade({ shops, till: gateway, random: seededRandom(options.seed), now: options.now, orders_per_second, stock }),
+    trade: (orders_per_second) =>
+      createTrade({
+        shops,
+        till: gateway,
+        random: seededRandom(options.seed),
+        now: options.now,
+        orders_per_second,
+        stock,
+      }),
     connectTo: (hub_url) => {
       for (const [id, simulator] of all) simulator.setWebhookUrl(`${hub_url}/webhooks/${id}`)
     },
@@ -122,4 +149,3 @@ export async function startWorld(options: WorldOptions): Promise<World> {
 /** A storefront opens with empty shelves: what may be sold is the hub's word. */
 const shelfOf = (offers: readonly Offer[]): { sku: string; title: string; price_minor: number; quantity: number }[] =>
   offers.map(({ sku, title, price_minor }) => ({ sku, title, price_minor, quantity: 0 }))
-

@@ -84,6 +84,14 @@ test.each([
   },
 )
 
+test("an order body in the API's own envelope is opened", async () => {
+  const order = { ...selling(RICH, 'FILTER-100'), id: 7001, name: '#4001' }
+  expect(await post('wrapped', { order })).toMatchObject({ status: 200 })
+  await expect
+    .poll(async () => (await show('#4001')).shown, WAIT)
+    .toMatchObject({ external_id: '7001', lifecycle: 'open' })
+})
+
 test('an order with a SKU that nobody knows is shown as parked with its cause, and goes on by itself once the SKU is mapped', async () => {
   const number = '#3001'
   const order = { ...selling(RICH, 'KETTLE'), id: 6001, name: number }

@@ -160,7 +160,13 @@ export interface ParsedFile {
 
 export interface FileDefinition<S> {
   store: (settings: S) => FileStoreSettings
-  folders: (settings: S) => { incoming: string; outgoing: string; processed: string; error: string; acknowledgements: string }
+  folders: (settings: S) => {
+    incoming: string
+    outgoing: string
+    processed: string
+    error: string
+    acknowledgements: string
+  }
   /** Whether this name is one of ours to read, and of which type. Temporary names and dot files never get here. */
   accepts: (name: string, settings: S) => { type: string; sequence: string | null } | undefined
   /** Topic → type of the files that carry it, for reading a file whose name says nothing (`crossdock preview`). */
@@ -221,7 +227,7 @@ export interface ConnectorDefinition<S> {
   webhook?: WebhookDefinition<S>
   /** Topic → mapping. The words of `crossdock preview` (order, stock, shipment, settlement, refund) are used where they fit. */
   inbound: Readonly<Record<string, Mapping>>
-  /** Topic → keys under which the vendor's API wraps such documents. `crossdock preview` opens them; webhooks and pulls bring them bare. */
+  /** Topic → keys under which the vendor's API wraps such documents. webhooks and pulls bring them bare, but what came in one is opened. */
   envelopes?: Readonly<Record<string, readonly string[]>>
   pull?: Partial<Readonly<Record<Stream, Pull<S>>>>
   /** A cheap authenticated call; returns one line that shows a real record. */
@@ -242,6 +248,8 @@ export interface ConnectorDefinition<S> {
 export type Connector = ConnectorDefinition<unknown>
 
 /** Keeps the settings' type inside the literal and hides it outside. */
-export function defineConnector<const T extends TSchema>(definition: Omit<ConnectorDefinition<Static<T>>, 'settings'> & { settings: T }): Connector {
+export function defineConnector<const T extends TSchema>(
+  definition: Omit<ConnectorDefinition<Static<T>>, 'settings'> & { settings: T },
+): Connector {
   return definition as unknown as Connector
 }

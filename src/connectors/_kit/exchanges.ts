@@ -29,6 +29,8 @@ export function takeExchanges(): Exchanges {
   if (taken.length === 0) return {}
   return {
     request: { calls: taken.map(({ operation, method, path, request }) => ({ operation, method, path, request })) },
-    response: { calls: taken.map(({ status, duration_ms, outcome, response }) => ({ status, duration_ms, outcome, response })) },
+    response: {
+      calls: taken.map(({ status, duration_ms, outcome, response }) => ({ status, duration_ms, outcome, response })),
+    },
   }
 }

@@ -58,9 +58,15 @@ export function createLimiter(options: {
     take: async (lane) => {
       let waited_ms = 0
       for (const limiter of lanes[lane]) {
-        for (let wait_ms = await msUntilAllowed(limiter, connection_id); wait_ms > 0; wait_ms = await msUntilAllowed(limiter, connection_id)) {
+        for (
+          let wait_ms = await msUntilAllowed(limiter, connection_id);
+          wait_ms > 0;
+          wait_ms = await msUntilAllowed(limiter, connection_id)
+        ) {
           if (waited_ms + wait_ms > WAIT_MS_MAX) {
-            throw new HubError('vendor_throttled', `${connection_id} has used up its calls`, { retry_after_ms: wait_ms })
+            throw new HubError('vendor_throttled', `${connection_id} has used up its calls`, {
+              retry_after_ms: wait_ms,
+            })
           }
           await sleep(wait_ms)
           waited_ms += wait_ms

@@ -34,7 +34,8 @@ export const Settings = Type.Object(
         minimum: 50,
         maximum: 4_000,
         default: POINTS_PER_SECOND,
-        description: 'Refill of the cost bucket on the shop\'s plan: Standard 100, Advanced 200, Plus 1000, Enterprise 2000',
+        description:
+          "Refill of the cost bucket on the shop's plan: Standard 100, Advanced 200, Plus 1000, Enterprise 2000",
       }),
     ),
     api_url: Type.Optional(

@@ -28,7 +28,11 @@ export function minorFromDecimal(text: string, currency: string, path = '$'): nu
   const [, sign = '', whole = '0', fraction = ''] = parts
   const exponent = currencyExponent(currency)
   if (/[1-9]/.test(fraction.slice(exponent))) {
-    throw new HubError('payload_invalid', `"${text.slice(0, 40)}" has more decimals than ${currency} allows (${exponent})`, { path })
+    throw new HubError(
+      'payload_invalid',
+      `"${text.slice(0, 40)}" has more decimals than ${currency} allows (${exponent})`,
+      { path },
+    )
   }
   const minor = BigInt(whole + fraction.slice(0, exponent).padEnd(exponent, '0')) * (sign === '-' ? -1n : 1n)
   return safeMinor(minor, path)
@@ -45,6 +49,7 @@ export function decimalFromMinor(amount_minor: number, currency: string): string
 
 function safeMinor(minor: bigint, path: string): number {
   const value = Number(minor)
-  if (!Number.isSafeInteger(value)) throw new HubError('payload_invalid', 'amount is too large to be kept exactly', { path })
+  if (!Number.isSafeInteger(value))
+    throw new HubError('payload_invalid', 'amount is too large to be kept exactly', { path })
   return value
 }

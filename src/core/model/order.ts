@@ -41,7 +41,15 @@ export const OrderTotals = Type.Object(
 )
 
 export const ORDER_LIFECYCLES = ['open', 'cancelled', 'closed'] as const
-export const PAYMENT_STATES = ['pending', 'authorized', 'partially_paid', 'paid', 'partially_refunded', 'refunded', 'voided'] as const
+export const PAYMENT_STATES = [
+  'pending',
+  'authorized',
+  'partially_paid',
+  'paid',
+  'partially_refunded',
+  'refunded',
+  'voided',
+] as const
 
 /** A whole picture of an order as a channel shows it at `version`. */
 export const Order = Type.Object(
@@ -71,5 +79,8 @@ export const Order = Type.Object(
 export type Order = Type.Static<typeof Order>
 
 /** A bare word that an order is gone (deleted at the channel). It may arrive before the order itself. */
-export const Cancellation = Type.Object({ external_id: Id, version: Version, reason: Nullable(Type.String({ maxLength: 200 })) }, closed)
+export const Cancellation = Type.Object(
+  { external_id: Id, version: Version, reason: Nullable(Type.String({ maxLength: 200 })) },
+  closed,
+)
 export type Cancellation = Type.Static<typeof Cancellation>

@@ -1,7 +1,10 @@
 import Type from 'typebox'
 import { closed, Id, Instant, Nullable, Quantity, Words } from './schema.ts'
 
-export const ShipmentLine = Type.Object({ sku: Id, quantity: Quantity, line_reference: Nullable(Id), lot: Nullable(Id) }, closed)
+export const ShipmentLine = Type.Object(
+  { sku: Id, quantity: Quantity, line_reference: Nullable(Id), lot: Nullable(Id) },
+  closed,
+)
 
 /** Goods that left a location. `fulfillment_order` is the number we gave the work; a shipment may be a part of it. */
 export const Shipment = Type.Object(

@@ -2,10 +2,20 @@ import Type from 'typebox'
 import { closed, Id, Instant, Nullable, Quantity, SignedQuantity, Words } from './schema.ts'
 
 /** The field's inventory states. `on_hand` is their sum (without `incoming`); every unit is in exactly one. */
-export const STOCK_STATES = ['available', 'reserved', 'committed', 'damaged', 'quality_control', 'safety_stock'] as const
+export const STOCK_STATES = [
+  'available',
+  'reserved',
+  'committed',
+  'damaged',
+  'quality_control',
+  'safety_stock',
+] as const
 export type StockState = (typeof STOCK_STATES)[number]
 
-export const StockCountLine = Type.Object({ sku: Id, on_hand: Quantity, damaged: Quantity, quality_control: Quantity }, closed)
+export const StockCountLine = Type.Object(
+  { sku: Id, on_hand: Quantity, damaged: Quantity, quality_control: Quantity },
+  closed,
+)
 
 /**
  * What somebody counted: absolute, true at `as_of`. Movements after `as_of` are applied on top, so that a count that

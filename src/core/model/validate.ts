@@ -3,7 +3,13 @@ import formatsPlugin from 'ajv-formats'
 import type { Static, TSchema } from 'typebox'
 import { HubError, type ErrorCode } from '../errors.ts'
 
-const ajv = new Ajv2020({ strict: true, allErrors: false, discriminator: false, allowUnionTypes: true, keywords: ['secret'] })
+const ajv = new Ajv2020({
+  strict: true,
+  allErrors: false,
+  discriminator: false,
+  allowUnionTypes: true,
+  keywords: ['secret'],
+})
 formatsPlugin.default(ajv, { mode: 'fast', formats: ['date-time', 'date', 'uri', 'email', 'uuid'] })
 
 export type Check<T> = (value: unknown) => T
@@ -36,7 +42,8 @@ function faultText(fault: ErrorObject | undefined): string {
 
 /** `/line_items/2/sku` → `$.line_items[2].sku` (RFC 6901 pointer to the usual path notation). What is missing is named by its own path. */
 export function jsonPath(fault: ErrorObject | undefined): string {
-  const missing = fault?.keyword === 'required' ? `/${String((fault.params as { missingProperty: unknown }).missingProperty)}` : ''
+  const missing =
+    fault?.keyword === 'required' ? `/${String((fault.params as { missingProperty: unknown }).missingProperty)}` : ''
   const pointer = (fault?.instancePath ?? '') + missing
   return pointer
     .split('/')

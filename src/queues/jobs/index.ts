@@ -8,4 +8,14 @@ import { pull } from './pull.ts'
 import { matchSettlements } from './settlement.ts'
 
 /** The register: every job that a worker can run. */
-export const jobs: readonly Job[] = [drain, pull, files, availability, ...effects, matchSettlements, expire, wakeMissedRows, sweep]
+export const jobs: readonly Job[] = [
+  drain,
+  pull,
+  files,
+  availability,
+  ...effects,
+  matchSettlements,
+  expire,
+  wakeMissedRows,
+  sweep,
+]

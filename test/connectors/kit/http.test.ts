@@ -45,7 +45,12 @@ function client(definition: Partial<HttpDefinition<object>> = {}, options: Parti
   const limit = { calls: 1000, per_ms: 1000 }
   return createHttp({
     connection_id: 'shop',
-    definition: { baseUrl: () => `${url}/api`, headers: () => ({ 'X-Token': 'secret' }), limit: () => limit, ...definition },
+    definition: {
+      baseUrl: () => `${url}/api`,
+      headers: () => ({ 'X-Token': 'secret' }),
+      limit: () => limit,
+      ...definition,
+    },
     settings: {},
     allow_private: true,
     limiter: createLimiter({ connection_id: 'shop', limit, store: { kind: 'memory' } }),

@@ -18,7 +18,11 @@ describe('limiter', () => {
   })
 
   it('keeps room for live work while bulk work has used up its share', async () => {
-    const limiter = createLimiter({ connection_id: 'c', limit: { calls: 10, per_ms: 60_000 }, store: { kind: 'memory' } })
+    const limiter = createLimiter({
+      connection_id: 'c',
+      limit: { calls: 10, per_ms: 60_000 },
+      store: { kind: 'memory' },
+    })
     const bulk = await Promise.allSettled(Array.from({ length: 10 }, () => limiter.take('bulk')))
     expect(bulk.filter(({ status }) => status === 'fulfilled')).toHaveLength(6)
     const live = await Promise.allSettled(Array.from({ length: 5 }, () => limiter.take('realtime')))
