@@ -19,6 +19,7 @@ const SCHEDULES_EVERY_MS = 10_000
 const MATCH_EVERY_MS = 60_000
 const EXPIRE_EVERY_MS = 15_000
 const WAKE_MISSED_EVERY_MS = 30_000
+const PRUNE_EVERY_MS = 3_600_000
 
 /** What the sweeper remembers between its rounds: nothing that may not be forgotten. */
 export interface SweepMemory {
@@ -217,6 +218,7 @@ const HUB_SCHEDULES: readonly Schedule[] = [
     every_ms: WAKE_MISSED_EVERY_MS,
     data: {},
   },
+  { queue: 'maintenance', name: 'prune', key: 'maintenance-prune', every_ms: PRUNE_EVERY_MS, data: {} },
 ]
 
 /** Pure: the repeating jobs that one connection asks for. */

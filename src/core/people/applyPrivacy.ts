@@ -18,9 +18,7 @@ export async function applyPrivacy(tx: Tx, ctx: CoreContext, inbound: InboundFac
     return { kind: 'applied', summary: 'data request recorded' }
   }
   const whole = request.action === 'redact_connection'
-  const bodies = whole
-    ? await eraseAllBodies(tx, connection_id)
-    : await eraseBodies(tx, connection_id, subjects, request)
+  const bodies = whole ? await eraseAllBodies(tx, connection_id) : await eraseBodies(tx, inbound, subjects, request)
   const people = await eraseSubjects(tx, ctx, subjects)
   await audit(tx, ctx, inbound, request, { subjects: subjects.length, people, bodies })
   return { kind: 'applied', summary: `${request.action}: ${subjects.length} subjects, ${bodies} messages` }
@@ -59,10 +57,13 @@ async function eraseSubjects(tx: Tx, ctx: CoreContext, subject_ids: readonly str
   return rows.length
 }
 
-/** Raw messages about the orders of these subjects; the hash of each stays as proof of what was received. */
+/**
+ * Raw messages about the orders of these subjects, those that wait parked for a fix (they are dropped: without a body nothing can be
+ * applied), and the request itself, which names the person. The hash of each stays as proof of what was received.
+ */
 async function eraseBodies(
   tx: Tx,
-  connection_id: string,
+  { connection_id, source }: InboundFact,
   subject_ids: readonly string[],
   request: PrivacyRequest,
 ): Promise<number> {
@@ -73,11 +74,13 @@ async function eraseBodies(
      ), sources as (
        select f.source from order_facts f join theirs t on t.id = f.order_id
        union select r.source from order_repeats r join theirs t on t.id = r.order_id
+       union select 'inbox:' || w.id from inbox w where w.connection_id = $1 and w.order_external_id = any($2::text[])
+       union select $4
      )
-     update inbox i set body = null
+     update inbox i set body = null, state = case when i.state = 'parked' then 'dropped' else i.state end
      from (select substr(source, 7)::bigint as id from sources where source ~ '^inbox:[0-9]+$') s
      where i.id = s.id and i.connection_id = $1 and i.body is not null returning i.id`,
-    [connection_id, request.order_external_ids, subject_ids],
+    [connection_id, request.order_external_ids, subject_ids, source],
   )
   return rows.length
 }

@@ -3,7 +3,7 @@ import { availability } from './availability.ts'
 import { effects } from './effects.ts'
 import { files } from './files.ts'
 import { drain } from './intake.ts'
-import { expire, sweep, wakeMissedRows } from './maintenance.ts'
+import { expire, pruneOld, sweep, wakeMissedRows } from './maintenance.ts'
 import { pull } from './pull.ts'
 import { matchSettlements } from './settlement.ts'
 
@@ -17,5 +17,6 @@ export const jobs: readonly Job[] = [
   matchSettlements,
   expire,
   wakeMissedRows,
+  pruneOld,
   sweep,
 ]

@@ -1,6 +1,7 @@
 import Type from 'typebox'
 import { wakeMissed } from '../../core/inventory/wakeMissed.ts'
 import { expireHolds } from '../../core/orders/expireHolds.ts'
+import { prune } from '../../db/prune.ts'
 import { inTransaction } from '../../db/transaction.ts'
 import { coreContext } from '../context.ts'
 import { defineJob } from '../define.ts'
@@ -50,5 +51,18 @@ export const expire = defineJob({
     }
     if (expired > 0) await wakePushes(hub)
     return `${expired} order(s) lost their hold`
+  },
+})
+
+/** Keeps the attempt log and the sessions from growing for ever. */
+export const pruneOld = defineJob({
+  name: 'prune',
+  queue: 'maintenance',
+  data: Type.Object({}),
+  timeout_ms: 60_000,
+  concurrency: 1,
+  run: async (hub) => {
+    const { attempts, sessions } = await prune(hub.db, hub.clock.now())
+    return `removed ${attempts} old attempt(s) and ${sessions} ended session(s)`
   },
 })

@@ -144,6 +144,36 @@ test('erasure takes the raw messages of the orders along, even those that change
   expect(await read('2')).toBe('erased')
 })
 
+test('erasure takes a parked message of the order along, and the request that named the person', async () => {
+  const store = async (key: string, state: string, order_external_id: string | null): Promise<number> => {
+    const [row] = await world.db.query<{ id: number }>(
+      `insert into inbox (connection_id, source, topic, dedupe_key, body, body_sha256, observed_at, received_at, next_attempt_at, state,
+         order_external_id)
+       values ('shop', 'webhook', 'orders', $1, 'x', 'y', now(), now(), now(), $2, $3) returning id`,
+      [key, state, order_external_id],
+    )
+    return row!.id
+  }
+  await store('waits', 'parked', '77')
+  await store('another', 'parked', '78')
+  const asked = await store('request', 'pending', null)
+  const document: PrivacyRequest = {
+    external_id: 'p1',
+    action: 'redact_person',
+    buyer_external_id: null,
+    buyer_email: 'ada@example.test',
+    order_external_ids: ['77'],
+  }
+  const [own] = inbound([{ kind: 'privacy', document }])
+  await inTransaction(world.db, (tx) => applyFacts(tx, world.ctx, [{ ...own!, source: `inbox:${asked}` }]))
+  const rows = await world.db.query('select dedupe_key, state, body is null as gone from inbox order by id')
+  expect(rows).toEqual([
+    { dedupe_key: 'waits', state: 'dropped', gone: true },
+    { dedupe_key: 'another', state: 'parked', gone: false },
+    { dedupe_key: 'request', state: 'pending', gone: true },
+  ])
+})
+
 test('a request for data is written down, and the audit names nobody', async () => {
   await place('1', { buyer: buyer('c1', 'ada@example.test') })
   expect(kinds(await privacy({ action: 'data_request', buyer_email: 'ada@example.test' }))).toEqual([
