@@ -80,7 +80,13 @@ async function openVendors(
 ) {
   const opened = vendorOpener(options)
   const shopify = await opened(idOf('shopify'), 1, (common) =>
-    startShopifySimulator({ ...common, points: PLUS_PLAN, products: shelfOf(OFFERS.shopify), currency: CURRENCY }),
+    startShopifySimulator({
+      ...common,
+      shop: 'sandbox.myshopify.com',
+      points: PLUS_PLAN,
+      products: shelfOf(OFFERS.shopify),
+      currency: CURRENCY,
+    }),
   )
   const woocommerce = await opened(idOf('woocommerce'), 2, (common) =>
     startWooSimulator({ ...common, products: shelfOf(OFFERS.woocommerce), currency: CURRENCY }),

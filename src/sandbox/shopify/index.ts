@@ -27,6 +27,9 @@ export interface ShopifySimulatorOptions extends SimulatorOptions {
 type Entry = { event: ShopEvent; deliveries: Delivery[] } | { settled: string; ending: 'delivered' | 'given_up' }
 
 const API_VERSION = '2026-10'
+/** As config/crossdock.yaml names them, so that what is signed with the configured secret is taken. */
+const ACCESS_TOKEN = 'shpat_sandbox_access_token'
+const WEBHOOK_SECRET = 'sandbox-shopify-webhook-secret'
 const STANDARD = { max: 2_000, per_second: 100, query_max: 1_000 }
 const BODY_BYTES_MAX = 1_000_000
 
@@ -61,7 +64,7 @@ export async function startShopifySimulator(options: ShopifySimulatorOptions): P
   const { connection_id, currency, now, random } = options
   const domain = options.shop ?? `${connection_id.toLowerCase().replaceAll(/[^a-z0-9-]/g, '-')}.myshopify.com`
   const face = { shop: domain, currency }
-  const secrets = { access_token: `sandbox-token-${connection_id}`, webhook: `sandbox-webhook-secret-${connection_id}` }
+  const secrets = { access_token: ACCESS_TOKEN, webhook: WEBHOOK_SECRET }
   const location_id = 'gid://shopify/Location/1'
   let { faults, webhook_url } = options
 

@@ -1,0 +1,42 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { loadConfig } from '../../src/config.ts'
+import { connectors } from '../../src/connectors/index.ts'
+import { KIND } from '../../src/sandbox/simulator.ts'
+import { startWorld } from '../../src/sandbox/world.ts'
+
+/** Where a simulator listens, how fast it may be called and where its files are is decided when it starts. */
+const DECIDED_AT_START = new Set([
+  'api_url',
+  'site_url',
+  'transport',
+  'points_per_second',
+  'calls_per_second',
+  'location_code',
+])
+
+test('the simulators know the secrets and ids that the sandbox configuration names', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'crossdock-world-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const { connections } = loadConfig('config/crossdock.yaml', { connectors, variables: {} })
+  const world = await startWorld({
+    connections,
+    data_dir: folder,
+    keep: false,
+    seed: 1,
+    port_base: 0,
+    stock_scale: 1,
+    faults: KIND,
+    now: () => new Date(),
+    warehouse: { poll_ms: 1_000, pick_ms: 1_000, snapshot_every_ms: 60_000 },
+  })
+  onTestFinished(() => world.stop())
+  expect(connections.map(({ id }) => id).toSorted()).toEqual([...world.settings.keys()].toSorted())
+  for (const { id, settings } of connections) {
+    const simulated = Object.entries(world.settings.get(id) ?? {}).filter(([name]) => !DECIDED_AT_START.has(name))
+    expect(simulated.length, id).toBeGreaterThan(0)
+    for (const [name, value] of simulated) expect(settings[name], `${id}.${name}`).toEqual(value)
+  }
+})
