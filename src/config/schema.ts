@@ -1,5 +1,16 @@
 import Type, { type Static, type TSchema } from 'typebox'
 import { Country, Id, closed } from '../core/model/schema.ts'
+import {
+  AdaptiveSection,
+  AvailabilityChoices,
+  HoldsSection,
+  InventorySection,
+  ItemInventory,
+  LocationInventory,
+  PostcodeAreaEntry,
+  RoutingEntry,
+  StockRuleEntry,
+} from './inventorySchema.ts'
 
 /** A short name that other parts of the file refer to; it appears in URLs, logs and job ids. */
 const Name = Type.String({ pattern: '^[a-z0-9][a-z0-9_-]{0,62}$', description: 'lower-case letters, digits, - and _' })
@@ -104,6 +115,7 @@ const LocationEntry = Type.Object(
     external_code: Type.Optional(
       Type.String({ minLength: 1, maxLength: 200, description: "The 3PL's own code of it." }),
     ),
+    ...LocationInventory,
   },
   closed,
 )
@@ -123,6 +135,7 @@ const ItemEntry = Type.Object(
         description: 'Components of a bundle, which has no stock of its own.',
       }),
     ),
+    ...ItemInventory,
   },
   closed,
 )
@@ -131,7 +144,33 @@ const OrdersSection = Type.Object(
   {
     unpaid: Choice(['hold', 'commit'], { default: 'hold' }),
     hold_minutes: Type.Integer({ minimum: 1, maximum: 43_200, default: 60 }),
-    shortfall: Choice(['partial', 'all_or_nothing'], { default: 'partial' }),
+    shortfall: Choice(['partial', 'all_or_nothing', 'backorder'], {
+      default: 'partial',
+      description:
+        'What an order does that cannot be served whole: take what is there, wait for everything, or wait as a backorder.',
+    }),
+    priority: Type.Integer({
+      minimum: 0,
+      maximum: 1_000_000,
+      default: 100,
+      description: 'Lower is served first: a contract before the webstore.',
+    }),
+    ship_within_hours: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 8_760,
+        description: 'The promise made to buyers where the order itself names no date.',
+      }),
+    ),
+    service_levels: Type.Optional(
+      Type.Record(
+        Type.String({ minLength: 1, maxLength: 60 }),
+        Type.Array(Type.String({ minLength: 1, maxLength: 200 })),
+        {
+          description: 'Service level by the shipping methods of the channel that mean it; * stands for any text.',
+        },
+      ),
+    ),
     release_after_seconds: Type.Integer({
       minimum: 0,
       maximum: 86_400,
@@ -154,6 +193,8 @@ const AvailabilitySection = Type.Object(
       Type.Integer({ minimum: 0, maximum: 1_000_000_000, description: 'At most this many are shown.' }),
     ),
     share_percent: Type.Integer({ minimum: 0, maximum: 100, default: 100 }),
+    ...AvailabilityChoices,
+    adaptive: AdaptiveSection,
     push: Type.Boolean({ default: true }),
   },
   { ...closed, default: {} },
@@ -201,6 +242,7 @@ const ConnectionEntry = Type.Object(
     }),
     orders: OrdersSection,
     availability: AvailabilitySection,
+    holds: HoldsSection,
     pull: PullSection,
     webhooks: WebhooksSection,
     settings: Type.Record(Type.String(), Type.Unknown(), { default: {}, description: "The connector's own settings." }),
@@ -264,6 +306,10 @@ export const ConfigSchema = Type.Object(
     ),
     connections: list(ConnectionEntry, 1_000),
     listings: list(ListingEntry, 1_000_000),
+    inventory: InventorySection,
+    stock_rules: list(StockRuleEntry, 1_000_000),
+    routing: list(RoutingEntry, 1_000),
+    postcode_areas: list(PostcodeAreaEntry, 200_000),
     sandbox: SandboxSection,
   },
   { ...closed, title: 'Crossdock configuration' },

@@ -1,3 +1,4 @@
+import { OPEN_SHELF } from '../kit/orders.ts'
 import { uuidv7 } from 'uuidv7'
 import { applyFacts } from '../../src/core/apply.ts'
 import type { ConnectionPolicy, CoreContext, FactOutcome } from '../../src/core/context.ts'
@@ -72,6 +73,7 @@ const policyOf = (id: string, serves_from: string[], takes: Partial<ConnectionPo
     connection_id: id,
     company_id: 'acme',
     serves_from,
+    last_resort: [],
     listings: 'by_sku',
     unpaid: 'commit',
     hold_minutes: 30,
@@ -79,12 +81,11 @@ const policyOf = (id: string, serves_from: string[], takes: Partial<ConnectionPo
     release_after_seconds: 60,
     takes_shipment_notices: false,
     takes_fulfillment_orders: false,
-    availability: {
-      push: true,
-      buffer: 0,
-      cap: null,
-      share_percent: 100,
-    },
+    priority: 100,
+    ship_within_hours: null,
+    service_levels: {},
+    holds: { minutes_max: 30, units_max: 10_000, units_per_item_max: 1_000 },
+    availability: OPEN_SHELF,
     ...takes,
   },
 ]

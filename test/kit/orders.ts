@@ -27,17 +27,33 @@ export interface World {
 const EPOCH = Date.parse('2026-03-01T09:00:00Z')
 export const instant = (seconds: number): string => new Date(EPOCH + seconds * 1000).toISOString()
 
+/** Nothing kept back, everything shown. */
+export const OPEN_SHELF = {
+  push: true,
+  buffer: 0,
+  buffer_percent: 0,
+  cap: null,
+  share_percent: 100,
+  zero_below: 0,
+  adaptive: null,
+} as const
+
 export function policy(connection_id: string, change: Partial<ConnectionPolicy> = {}): ConnectionPolicy {
   return {
     connection_id,
     company_id: 'acme',
     serves_from: ['north', 'south'],
+    last_resort: [],
     listings: 'by_sku',
     unpaid: 'hold',
     hold_minutes: 60,
     shortfall: 'partial',
     release_after_seconds: 60,
-    availability: { push: true, buffer: 0, cap: null, share_percent: 100 },
+    priority: 100,
+    ship_within_hours: null,
+    service_levels: {},
+    holds: { minutes_max: 30, units_max: 10_000, units_per_item_max: 1_000 },
+    availability: OPEN_SHELF,
     takes_shipment_notices: true,
     takes_fulfillment_orders: connection_id === 'depot',
     ...change,

@@ -7,13 +7,16 @@ import type { PaymentState } from '../orders/rules.ts'
 import { book } from './book.ts'
 import { stockKey, tryLockStock, type StockRow } from './ledger.ts'
 import { LOST_FROM_LIVE_WORK, reattachLost } from './reattach.ts'
-import { bookedOrder, demandKeys } from './reserve.ts'
-import { decideReservations, type LineDemand, type OrderDemand } from './rules.ts'
+import { loadPlans } from '../routing/load.ts'
+import { bookedOrder, demandKeys, toRoute } from './reserve.ts'
+import { decideReservations } from './rules.ts'
+import { type LineDemand, type OrderDemand } from './rulesDemand.ts'
 import type { LiveReservation } from './rulesChange.ts'
 
 interface Waiting extends LiveReservation {
   connection_id: string
   priority: number
+  ship_by: Date | null
 }
 
 interface LockedOrder {
@@ -75,7 +78,17 @@ async function allocatePage(
   const locked = await lockFreeOrders(tx, order_ids)
   const shortfalls = (await loadShortfalls(tx, [...locked.keys()])).filter((row) => locked.has(row.order_id))
   const available = new Map([...stock].map(([key, row]) => [key, row.available]))
-  const allocations = decideReservations(available, demandsOf(ctx, shortfalls, refused))
+  const connectionOf = new Map(shortfalls.map((row) => [row.order_id, row.connection_id]))
+  const wanted = demandsOf(ctx, shortfalls, refused)
+  const plans = await loadPlans(
+    tx,
+    ctx,
+    wanted.map((one) => toRoute(one, connectionOf.get(one.order_id))),
+  )
+  const { allocations, reasons } = decideReservations(
+    available,
+    wanted.map((one) => ({ ...one, plan: plans.get(one.order_id) ?? null })),
+  )
   const served = new Set(
     allocations.filter((allocation) => allocation.location_id !== null).map((allocation) => allocation.order_id),
   )
@@ -88,6 +101,7 @@ async function allocatePage(
     {
       orders: new Map(orders.map((order) => [order.id, bookedOrder(ctx, { ...order, source: `order:${order.id}` })])),
       allocations: allocations.filter((allocation) => served.has(allocation.order_id)),
+      reasons: new Map([...reasons].filter(([order_id]) => served.has(order_id))),
       releases: [],
       confirmed: [],
       shortfalls: rows,
@@ -107,7 +121,7 @@ async function allocatePage(
 async function loadShortfalls(tx: Tx, order_ids: readonly string[]): Promise<Waiting[]> {
   return tx.query<Waiting>(
     `select r.id, r.order_id, r.order_line_id as line_id, r.item_id, r.location_id, r.per_unit, r.quantity, r.consumed_quantity, r.state,
-       r.fulfillment_order_id, r.priority, o.connection_id
+       r.fulfillment_order_id, r.priority, r.ship_by, o.connection_id
      from reservations r join orders o on o.id = r.order_id
      where r.order_id = any($1::uuid[]) and r.state = 'shortfall' and not (${LOST_FROM_LIVE_WORK}) order by r.id`,
     [order_ids],
@@ -131,10 +145,24 @@ function demandsOf(ctx: CoreContext, rows: readonly Waiting[], refused: Refusals
     const first = own[0]
     const policy = first === undefined ? undefined : ctx.policies.get(first.connection_id)
     if (first === undefined || policy === undefined) return []
-    const { shortfall } = policy
+    const { shortfall, last_resort } = policy
     const serves_from = placesFor(refused, order_id, policy.serves_from)
     const placed_at_ms = Math.min(...own.map((row) => row.id))
-    return [{ order_id, priority: first.priority, placed_at_ms, serves_from, shortfall, lines: linesOf(own) }]
+    const ship_by_ms = first.ship_by?.getTime() ?? null
+    const { priority } = first
+    return [
+      {
+        order_id,
+        last_resort,
+        priority,
+        ship_by_ms,
+        placed_at_ms,
+        serves_from,
+        shortfall,
+        plan: null,
+        lines: linesOf(own),
+      },
+    ]
   })
 }
 

@@ -3,7 +3,8 @@ import type { CoreContext } from '../context.ts'
 import { callBackWork, dropWork, openWork, workKey, type Work, type WorkWanted } from '../fulfillment/work.ts'
 import { recordTimeline, type TimelineFact } from '../orders/timeline.ts'
 import { moveStock, type StockMove } from './ledger.ts'
-import { stockKey, type Allocation } from './rules.ts'
+import { stockKey, type Allocation } from './rulesDemand.ts'
+import type { PlacementReasons } from '../routing/rulesPlan.ts'
 import type { LiveReservation } from './rulesChange.ts'
 import {
   deleteShortfalls,
@@ -27,6 +28,8 @@ export interface BookedOrder {
 export interface Booking {
   orders: ReadonlyMap<string, BookedOrder>
   allocations: readonly Allocation[]
+  /** Why from where, by order id; only of orders that routing rules speak of. */
+  reasons: ReadonlyMap<string, PlacementReasons>
   releases: readonly { reservation: LiveReservation; quantity: number }[]
   /** Held rows whose order has been paid. */
   confirmed: readonly LiveReservation[]
@@ -253,7 +256,11 @@ function bookingFacts(ctx: CoreContext, booking: Booking, booked: Booked): Timel
   for (const row of booking.shortfalls) before.set(row.order_id, (before.get(row.order_id) ?? 0) + row.quantity)
   const confirmed = new Map<string, number>()
   for (const row of booking.confirmed) confirmed.set(row.order_id, (confirmed.get(row.order_id) ?? 0) + row.quantity)
+  const routed = [...booking.reasons].map(([order_id, reasons]): TimelineFact => {
+    return { order_id, kind: 'routing.decided', at: ctx.now, source: sourceOf(booking, order_id), data: { ...reasons } }
+  })
   return [
+    ...routed,
     ...[...released].map(([order_id, units]) => fact(order_id, 'reservation.released', units)),
     ...[...confirmed].map(([order_id, units]) => fact(order_id, 'reservation.committed', units)),
     ...[...booked.promised].map(([order_id, units]) =>

@@ -1,6 +1,6 @@
 import type { Tx } from '../../db/pool.ts'
 import { HubError } from '../errors.ts'
-import { stockKey } from './rules.ts'
+import { stockKey } from './rulesDemand.ts'
 import { STOCK_STATES, type StockState } from '../model/stock.ts'
 
 /** Where a unit can be. `outside` is the world beyond our walls; a unit that is `incoming` is not on hand yet. */

@@ -3,11 +3,13 @@ import type { ConnectionPolicy, CoreContext } from '../context.ts'
 import { HubError } from '../errors.ts'
 import { loadRefusals, placesFor, type Refusals } from '../fulfillment/refusals.ts'
 import { loadWork, type Work } from '../fulfillment/work.ts'
+import { loadPlans, type OrderToRoute } from '../routing/load.ts'
 import { isUnpaid, stockUnits, type Lifecycle, type PaymentState } from '../orders/rules.ts'
 import type { TimelineFact } from '../orders/timeline.ts'
 import { book, type BookedOrder } from './book.ts'
 import { lockStock, type StockKey } from './ledger.ts'
-import { decideReservations, stockKey, type Component, type OrderDemand } from './rules.ts'
+import { decideReservations } from './rules.ts'
+import { stockKey, type Component, type OrderDemand } from './rulesDemand.ts'
 import { planChange, type DemandChange, type LineTarget, type LiveReservation } from './rulesChange.ts'
 import { loadLive } from './sql.ts'
 
@@ -19,6 +21,7 @@ export interface OrderForStock {
   payment_state: PaymentState
   is_test: boolean
   placed_at: Date
+  ship_by: Date | null
   /** Written by this transaction: nothing can be reserved for it yet. */
   fresh: boolean
   source: string
@@ -49,7 +52,6 @@ export interface Settled {
   freed: number[]
 }
 
-const PRIORITY = 100
 const MINUTE_MS = 60_000
 
 /** The policy of a connection. Faults: `config_invalid` for a connection that is not configured. */
@@ -99,18 +101,26 @@ export async function settleStock(
   const confirmed = live.filter((row) => row.state === 'held' && orders.get(row.order_id)?.promise === 'committed')
   const served = changes.flatMap(({ order, change }) => (order.fresh || change.needs.length === 0 ? [] : order.id))
   const refused = await loadRefusals(tx, served)
-  const demands = changes.flatMap(({ order, change }) => demand(ctx, order, change, refused))
+  const unplanned = changes.flatMap(({ order, change }) => demand(ctx, order, change, refused))
+  const plans = await loadPlans(
+    tx,
+    ctx,
+    unplanned.map((one) => toRoute(one, orders.get(one.order_id)?.connection_id)),
+  )
+  const demands = unplanned.map((one) => ({ ...one, plan: plans.get(one.order_id) ?? null }))
   const releases = changes.flatMap(({ change }) => change.releases)
   const shortfalls = live.filter((row) => row.state === 'shortfall')
   const keys = [...demandKeys(demands), ...rowKeys([...releases.map(({ reservation }) => reservation), ...confirmed])]
   const stock = await lockStock(tx, keys, ctx.now)
   const available = new Map([...stock].map(([key, row]) => [key, row.available]))
+  const decision = decideReservations(available, demands)
   const booked = await book(
     tx,
     ctx,
     {
       orders,
-      allocations: decideReservations(available, demands),
+      allocations: decision.allocations,
+      reasons: decision.reasons,
       releases,
       confirmed,
       shortfalls,
@@ -147,12 +157,30 @@ function target(order: OrderForStock, line: LineForStock, components: StockWork[
   return { line_id: line.id, units: stockUnits(order, line), components: own ?? [] }
 }
 
+/** What routing rules may ask about a demand. */
+export function toRoute({ order_id, serves_from, lines }: OrderDemand, connection_id = ''): OrderToRoute {
+  return { id: order_id, connection_id, serves_from, line_ids: lines.map((line) => line.line_id) }
+}
+
 /** A place that has refused the order's work is not asked again; what no other place has is a shortfall. */
 function demand(ctx: CoreContext, order: OrderForStock, change: DemandChange, refused: Refusals): OrderDemand[] {
   if (change.needs.length === 0) return []
   const policy = policyOf(ctx, order.connection_id)
-  const { shortfall } = policy
+  const { shortfall, priority } = policy
   const serves_from = placesFor(refused, order.id, policy.serves_from)
   const placed_at_ms = order.placed_at.getTime()
-  return [{ order_id: order.id, priority: PRIORITY, placed_at_ms, serves_from, shortfall, lines: change.needs }]
+  const ship_by_ms = order.ship_by?.getTime() ?? null
+  return [
+    {
+      order_id: order.id,
+      last_resort: policy.last_resort,
+      priority,
+      ship_by_ms,
+      placed_at_ms,
+      serves_from,
+      shortfall,
+      plan: null,
+      lines: change.needs,
+    },
+  ]
 }

@@ -1,36 +1,12 @@
-/** Items that one unit of an order line takes, and how many of each. */
-export interface Component {
-  item_id: number
-  per_unit: number
-}
+import { placeOrder } from '../routing/rulesPlace.ts'
+import type { PlacementReasons } from '../routing/rulesPlan.ts'
+import type { Allocation, Component, OrderDemand } from './rulesDemand.ts'
 
-/** `units` of one order line that still need stock. */
-export interface LineDemand {
-  line_id: number
-  units: number
-  components: readonly Component[]
+/** Who gets which units, and why from where, for the orders that routing rules speak of. */
+export interface Decision {
+  allocations: Allocation[]
+  reasons: Map<string, PlacementReasons>
 }
-
-export interface OrderDemand {
-  order_id: string
-  /** Lower is served first. */
-  priority: number
-  placed_at_ms: number
-  /** Locations that may serve the order, best first. */
-  serves_from: readonly string[]
-  shortfall: 'partial' | 'all_or_nothing'
-  lines: readonly LineDemand[]
-}
-
-/** Units of a line that a location gives; without a location they are missing. */
-export interface Allocation {
-  order_id: string
-  line: LineDemand
-  location_id: string | null
-  units: number
-}
-
-export const stockKey = (item_id: number, location_id: string): string => `${item_id}@${location_id}`
 
 /** One row of "this listing takes so many of this item"; a kit comes as one row for each of its components. */
 export interface ListingRow {
@@ -54,70 +30,23 @@ export function explode(rows: readonly ListingRow[]): Component[] {
 }
 
 /**
- * Decides for a whole batch who gets which units. Orders are served by (priority, placed at, id). Each is given whole from the first
+ * Decides for a whole batch who gets which units. Orders are served by (priority, ship by, placed at, id). Each is given whole from the first
  * location that can serve all of it; else its lines are split over the locations by rank. A unit of a kit is taken whole and from one
  * location. What is missing comes back without a location: all of the order under `all_or_nothing`, the rest under `partial`.
  * `available` maps `stockKey` to units; it is not changed.
  */
-export function decideReservations(
-  available: ReadonlyMap<string, number>,
-  demands: readonly OrderDemand[],
-): Allocation[] {
+export function decideReservations(available: ReadonlyMap<string, number>, demands: readonly OrderDemand[]): Decision {
   const left = new Map(available)
-  return demands.toSorted(byPriority).flatMap((order) => decideOrder(left, order))
+  const decision: Decision = { allocations: [], reasons: new Map() }
+  for (const order of demands.toSorted(byPriority)) {
+    const placed = placeOrder(left, order)
+    decision.allocations.push(...placed.allocations)
+    if (placed.reasons !== null) decision.reasons.set(order.order_id, placed.reasons)
+  }
+  return decision
 }
 
 function byPriority(a: OrderDemand, b: OrderDemand): number {
-  return a.priority - b.priority || a.placed_at_ms - b.placed_at_ms || (a.order_id < b.order_id ? -1 : 1)
-}
-
-function decideOrder(left: Map<string, number>, order: OrderDemand): Allocation[] {
-  const single = order.serves_from.find((location) => fits(left, order.lines, location))
-  if (single !== undefined) {
-    for (const line of order.lines) take(left, line, single, line.units)
-    return order.lines.map((line) => ({ order_id: order.order_id, line, location_id: single, units: line.units }))
-  }
-  const split = order.lines.flatMap((line) => splitLine(left, order, line))
-  if (order.shortfall === 'partial' || split.every((allocation) => allocation.location_id !== null)) return split
-  for (const { line, location_id, units } of split) if (location_id !== null) take(left, line, location_id, -units)
-  return order.lines.map((line) => ({ order_id: order.order_id, line, location_id: null, units: line.units }))
-}
-
-/** Lines that share an item are summed: each by itself might fit where both do not. */
-function fits(left: ReadonlyMap<string, number>, lines: readonly LineDemand[], location: string): boolean {
-  const needed = new Map<string, number>()
-  for (const line of lines) {
-    for (const { item_id, per_unit } of line.components) {
-      const key = stockKey(item_id, location)
-      const sum = (needed.get(key) ?? 0) + per_unit * line.units
-      if (sum > (left.get(key) ?? 0)) return false
-      needed.set(key, sum)
-    }
-  }
-  return true
-}
-
-function splitLine(left: Map<string, number>, order: OrderDemand, line: LineDemand): Allocation[] {
-  const allocations: Allocation[] = []
-  let missing = line.units
-  for (const location of order.serves_from) {
-    if (missing === 0) break
-    const whole = line.components.map(({ item_id, per_unit }) =>
-      Math.floor((left.get(stockKey(item_id, location)) ?? 0) / per_unit),
-    )
-    const units = Math.min(missing, ...whole)
-    if (units <= 0) continue
-    take(left, line, location, units)
-    missing -= units
-    allocations.push({ order_id: order.order_id, line, location_id: location, units })
-  }
-  if (missing > 0) allocations.push({ order_id: order.order_id, line, location_id: null, units: missing })
-  return allocations
-}
-
-function take(left: Map<string, number>, line: LineDemand, location: string, units: number): void {
-  for (const { item_id, per_unit } of line.components) {
-    const key = stockKey(item_id, location)
-    left.set(key, (left.get(key) ?? 0) - per_unit * units)
-  }
+  const bySoonest = (a.ship_by_ms ?? Number.MAX_SAFE_INTEGER) - (b.ship_by_ms ?? Number.MAX_SAFE_INTEGER)
+  return a.priority - b.priority || bySoonest || a.placed_at_ms - b.placed_at_ms || (a.order_id < b.order_id ? -1 : 1)
 }

@@ -1,4 +1,4 @@
-import type { Component, LineDemand } from './rules.ts'
+import type { Component, LineDemand } from './rulesDemand.ts'
 
 /** A reservation row that still counts: units held, committed or missing, and what of it was shipped. */
 export interface LiveReservation {

@@ -68,6 +68,8 @@ export const Order = Type.Object(
     ship_to: Nullable(Address),
     bill_to: Nullable(Address),
     shipping_method: Nullable(Type.String({ maxLength: 200 })),
+    /** When the goods have to leave, where the channel promised the buyer a date. */
+    ship_by: Type.Optional(Nullable(Instant)),
     lines: Type.Array(OrderLine, { maxItems: 2000 }),
     totals: OrderTotals,
     /** Gateway ids that paid for it, where the channel tells. */

@@ -2,7 +2,7 @@ import type { Tx } from '../../db/pool.ts'
 import type { CoreContext, FactOutcome } from '../context.ts'
 import { HubError } from '../errors.ts'
 import { bookedOrder } from '../inventory/reserve.ts'
-import type { Component } from '../inventory/rules.ts'
+import type { Component } from '../inventory/rulesDemand.ts'
 import { wakeParked } from '../inventory/wake.ts'
 import { keepPeople, personKey } from '../people/people.ts'
 import { startAnew } from '../turn.ts'
@@ -172,6 +172,7 @@ function keptOrder(ctx: CoreContext, { row, arrival }: Made, known: StoredOrder 
     tombstone_updated_at: known?.tombstone_updated_at ?? null,
     tombstone_observed_at: known?.tombstone_observed_at ?? null,
     placed_at: new Date(row.placed_at),
+    ship_by: row.ship_by === null ? null : new Date(row.ship_by),
     received_at: known?.received_at ?? ctx.now,
     lifecycle: row.lifecycle,
     payment_state: known?.payment_state ?? row.payment_state,

@@ -11,6 +11,7 @@ import {
   type Lifecycle,
   type ReservationState,
 } from './rules.ts'
+import { postcodeAreaOf, serviceLevelOf, shipByOf } from './rulesPromise.ts'
 import type { LineRow, OrderRow, StoredOrder } from './sql.ts'
 
 /** What an order's lifecycle is once this picture is kept, given a cancellation that may have come by itself. */
@@ -61,6 +62,9 @@ export function orderRow(
     person_id: made.person_id,
     ship_country: order.ship_to?.country ?? null,
     shipping_method: order.shipping_method,
+    service_level: serviceLevelOf(order.shipping_method, policy.service_levels),
+    ship_by: shipByOf(order, policy.ship_within_hours),
+    ship_postcode_area: postcodeAreaOf(order.ship_to?.postcode ?? null),
     ...order.totals,
     payment_ids: arrayText(paymentIds(known, order)),
   }

@@ -2,7 +2,8 @@ import type { Tx } from '../../db/pool.ts'
 import { columns } from '../columns.ts'
 import type { CoreContext } from '../context.ts'
 import { linkListings, listingWakeKey } from '../inventory/listings.ts'
-import { explode, type Component, type ListingRow } from '../inventory/rules.ts'
+import { explode, type ListingRow } from '../inventory/rules.ts'
+import { type Component } from '../inventory/rulesDemand.ts'
 
 export interface SkuKey {
   connection_id: string

@@ -3,7 +3,7 @@ import { columns } from '../columns.ts'
 import type { CoreContext } from '../context.ts'
 import { allocateShortfalls } from '../inventory/allocate.ts'
 import { settleStock, type OrderForStock, type Settled } from '../inventory/reserve.ts'
-import type { Component } from '../inventory/rules.ts'
+import type { Component } from '../inventory/rulesDemand.ts'
 import { refreshAxes, refreshPaymentStates } from './axes.ts'
 import { loadComponents } from './resolve.ts'
 import { reservationStateOf, soldUnits, type ReservationState } from './rules.ts'
@@ -114,9 +114,9 @@ function forStock(
   { order, source, fresh }: ChangedOrder,
   payment_state: OrderForStock['payment_state'],
 ): OrderForStock {
-  const { id, connection_id, lifecycle, is_test } = order
+  const { id, connection_id, lifecycle, is_test, ship_by } = order
   const placed_at = order.placed_at ?? order.received_at
-  return { id, connection_id, lifecycle, payment_state, is_test, placed_at, fresh: fresh !== null, source }
+  return { id, connection_id, lifecycle, payment_state, is_test, placed_at, ship_by, fresh: fresh !== null, source }
 }
 
 /** `order 1001: 3 units committed, 1 short` */

@@ -15,6 +15,7 @@ export interface StoredOrder {
   tombstone_updated_at: Date | null
   tombstone_observed_at: Date | null
   placed_at: Date | null
+  ship_by: Date | null
   received_at: Date
   lifecycle: Lifecycle
   payment_state: PaymentState
@@ -42,7 +43,7 @@ export interface OrderKey {
 }
 
 const STORED = `o.id, o.connection_id, o.external_id, o.number, o.version_updated_at, o.version_observed_at, o.content_sha256,
-  o.picture_lifecycle, o.tombstone_updated_at, o.tombstone_observed_at, o.placed_at, o.received_at, o.lifecycle, o.payment_state,
+  o.picture_lifecycle, o.tombstone_updated_at, o.tombstone_observed_at, o.placed_at, o.ship_by, o.received_at, o.lifecycle, o.payment_state,
   o.is_test, o.person_id, o.payment_ids`
 
 export const orderKey = ({ connection_id, external_id }: OrderKey): string => `${connection_id}:${external_id}`
@@ -90,6 +91,9 @@ export interface OrderRow {
   person_id: string | null
   ship_country: string | null
   shipping_method: string | null
+  service_level: string | null
+  ship_by: string | null
+  ship_postcode_area: string | null
   subtotal_minor: number
   discount_minor: number
   shipping_minor: number
@@ -104,7 +108,7 @@ const ORDER_COLUMNS = {
   version_observed_at: 'timestamptz', content_sha256: 'bytea', picture_lifecycle: 'text', picture_payment_state: 'text',
   placed_at: 'timestamptz', currency: 'text', lifecycle: 'text', payment_state: 'text', fulfillment_state: 'text',
   reservation_state: 'text', cancelled_at: 'timestamptz', is_test: 'boolean', person_id: 'uuid', ship_country: 'text',
-  shipping_method: 'text', subtotal_minor: 'bigint', discount_minor: 'bigint', shipping_minor: 'bigint', tax_minor: 'bigint',
+  shipping_method: 'text', service_level: 'text', ship_by: 'timestamptz', ship_postcode_area: 'text', subtotal_minor: 'bigint', discount_minor: 'bigint', shipping_minor: 'bigint', tax_minor: 'bigint',
   total_minor: 'bigint', refunded_minor: 'bigint', payment_ids: 'text',
 } as const satisfies Record<keyof OrderRow, string> // prettier-ignore
 

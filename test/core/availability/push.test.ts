@@ -1,3 +1,4 @@
+import { OPEN_SHELF } from '../../kit/orders.ts'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { computeAvailability } from '../../../src/core/availability/load.ts'
 import {
@@ -73,7 +74,7 @@ describe('what is due', () => {
   })
 
   it('follows the policy and explains itself', async () => {
-    world.policy('mall', { availability: { push: true, buffer: 3, cap: 5, share_percent: 50 } })
+    world.policy('mall', { availability: { ...OPEN_SHELF, push: true, buffer: 3, cap: 5, share_percent: 50 } })
     const [computed] = await computeAvailability(world.db, world.ctx, { connection_id: 'mall' })
     expect(computed?.quantity).toBe(5)
     expect(computed?.terms.map(({ name, value }) => [name, value])).toEqual([
@@ -84,7 +85,7 @@ describe('what is due', () => {
       ['buffer', -3],
       ['cap', -2],
     ])
-    world.policy('mall', { availability: { push: false, buffer: 0, cap: null, share_percent: 100 } })
+    world.policy('mall', { availability: { ...OPEN_SHELF, push: false, cap: null, share_percent: 100 } })
     expect(await claim('mall')).toEqual([])
   })
 
@@ -145,7 +146,7 @@ describe('a push', () => {
   })
 
   it('is spared when the number is proven and nothing was sold since', async () => {
-    world.policy('mall', { availability: { push: true, buffer: 0, cap: 5, share_percent: 100 } })
+    world.policy('mall', { availability: { ...OPEN_SHELF, push: true, cap: 5, share_percent: 100 } })
     await setAll(await claim('mall'))
     await world.apply('wms', countFact(world, 'N1', 1, { TEA: 30 }))
     expect(await rowOf('mall', 'TEA')).toMatchObject({ due: true })

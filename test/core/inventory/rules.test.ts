@@ -1,18 +1,19 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import {
-  decideReservations,
-  explode,
-  stockKey,
-  type Allocation,
-  type OrderDemand,
-} from '../../../src/core/inventory/rules.ts'
+import { decideReservations, explode } from '../../../src/core/inventory/rules.ts'
+import { stockKey, type Allocation, type OrderDemand } from '../../../src/core/inventory/rulesDemand.ts'
 import { planChange, type LiveReservation, type WorkState } from '../../../src/core/inventory/rulesChange.ts'
+
+const decideAll = (...args: Parameters<typeof decideReservations>): Allocation[] =>
+  decideReservations(...args).allocations
 
 const LOCATIONS = ['north', 'south', 'west']
 
 const demandArb = fc.record({
   priority: fc.integer({ min: 1, max: 2 }),
+  ship_by_ms: fc.constantFrom(null, 1, 2),
+  plan: fc.constant(null),
+  last_resort: fc.constant([]),
   placed_at_ms: fc.integer({ min: 0, max: 3 }),
   serves_from: fc.shuffledSubarray(LOCATIONS, { minLength: 1 }),
   shortfall: fc.constantFrom('partial' as const, 'all_or_nothing' as const),
@@ -62,7 +63,7 @@ describe('decideReservations', () => {
   test('never promises more than there is, and accounts for every unit asked', () => {
     fc.assert(
       fc.property(stockArb, batchArb, (stock, demands) => {
-        const allocations = decideReservations(stock, demands)
+        const allocations = decideAll(stock, demands)
         for (const [key, units] of taken(allocations)) expect(units).toBeLessThanOrEqual(stock.get(key) ?? 0)
         for (const demand of demands) {
           for (const line of demand.lines) {
@@ -80,7 +81,7 @@ describe('decideReservations', () => {
   test('leaves nothing missing that a location still has, and keeps all-or-nothing whole', () => {
     fc.assert(
       fc.property(stockArb, batchArb, (stock, demands) => {
-        const allocations = decideReservations(stock, demands)
+        const allocations = decideAll(stock, demands)
         const used = taken(allocations)
         for (const demand of demands) {
           const own = allocations.filter((one) => one.order_id === demand.order_id)
@@ -109,9 +110,7 @@ describe('decideReservations', () => {
       fc.property(stockArb, batchArb, (stock, demands) => {
         const byOrder = (allocations: Allocation[]) =>
           allocations.toSorted((a, b) => (a.order_id < b.order_id ? -1 : a.order_id > b.order_id ? 1 : 0))
-        expect(byOrder(decideReservations(stock, demands.toReversed()))).toEqual(
-          byOrder(decideReservations(stock, demands)),
-        )
+        expect(byOrder(decideAll(stock, demands.toReversed()))).toEqual(byOrder(decideAll(stock, demands)))
       }),
       { numRuns: 300 },
     )
@@ -127,12 +126,15 @@ describe('decideReservations', () => {
     const order: OrderDemand = {
       order_id: 'o',
       priority: 1,
+      ship_by_ms: null,
+      plan: null,
       placed_at_ms: 0,
       serves_from: ['north', 'south'],
+      last_resort: [],
       shortfall: 'partial',
       lines,
     }
-    expect(decideReservations(stock, [order]).map((one) => one.location_id)).toEqual(['south', 'south'])
+    expect(decideAll(stock, [order]).map((one) => one.location_id)).toEqual(['south', 'south'])
   })
 })
 
