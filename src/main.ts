@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { Config } from './config.ts'
 import { vaultKey } from './config.ts'
 import { syncCatalog } from './core/inventory/catalog.ts'
+import { syncRouting } from './core/routing/syncRouting.ts'
 import { openVault } from './core/people/vault.ts'
 import { createIntake, type Intake } from './db/inbox.ts'
 import { migrate } from './db/migrate.ts'
@@ -75,7 +76,10 @@ export async function openHub(options: HubOptions): Promise<OpenHub> {
     })
     opened.push(queues)
     const hub: Hub = { config, db, clock, ids, random, log, vault, connections, queues }
-    await inTransaction(db, (tx) => syncCatalog(tx, coreContext(hub), catalogOf(config)))
+    await inTransaction(db, async (tx) => {
+      await syncCatalog(tx, coreContext(hub), catalogOf(config))
+      await syncRouting(tx, coreContext(hub), config)
+    })
     return { hub, queues, database, close }
   } catch (thrown) {
     await close()

@@ -6,6 +6,7 @@ import type { Config } from '../config.ts'
 import { startHub, type RunningHub } from '../main.ts'
 import { ORDINARY_FAULTS, startSandbox } from '../main/sandbox.ts'
 import type { World } from '../sandbox/world.ts'
+import { restock } from './demoRestock.ts'
 import { judgeWorld, type WorldJudged } from './judgeWorld.ts'
 
 export interface DemoOptions {
@@ -65,7 +66,9 @@ async function tradeAndJudge(
 ): Promise<DemoResult> {
   const trade = world.trade(options.orders_per_second)
   tell(`trading for ${options.seconds} s at ${options.orders_per_second} orders a second`)
-  await trade.run(options.seconds * 1_000, new AbortController().signal)
+  const trade_ms = options.seconds * 1_000
+  const over = new AbortController()
+  await Promise.all([trade.run(trade_ms, over.signal), restock(world, trade, running, trade_ms)])
   tell('trade is over; waiting until everything has come to rest')
   return judgeWorld(world, running, { moves: trade.moves(), trade_seconds: options.seconds }, tell)
 }

@@ -1,8 +1,12 @@
+import { HubError } from '../core/errors.ts'
+import { explainSku } from '../core/inventory/read.ts'
 import { readPromises } from '../core/orders/promises.ts'
 import { verify } from '../core/verify.ts'
 import type { RunningHub } from '../main.ts'
+import { coreContext } from '../queues/context.ts'
 import { forceAll, wakePull, type Wake } from '../queues/wake.ts'
-import { judge, type HubStatement, type Judgement } from '../sandbox/judge.ts'
+import type { HubStatement } from '../sandbox/evidence.ts'
+import { judge, type Judgement } from '../sandbox/judge.ts'
 import { KIND } from '../sandbox/simulator.ts'
 import type { ShelfMove } from '../sandbox/trade.ts'
 import type { World } from '../sandbox/world.ts'
@@ -14,7 +18,16 @@ export interface WorldTraded {
   trade_seconds: number
 }
 
-export type WorldJudged = Judgement & { verified: boolean; backend: string; settled_after_ms: number }
+export type WorldJudged = Judgement & {
+  /** SKUs whose explanation does not add up to what a storefront shows. */
+  explained_wrong: number
+  wrong_explanations: string[]
+  verified: boolean
+  /** Checks of the hub's own books that failed, each with some examples. */
+  failed_checks: string[]
+  backend: string
+  settled_after_ms: number
+}
 
 const SETTLE_MS_MAX = 90_000
 
@@ -44,18 +57,31 @@ export async function judgeWorld(
   await quiet()
   const judgement = judge({
     shops: world.shops,
-    warehouse: world.warehouse.ledger(),
+    places: world.houses.map(({ location_id, stock, simulator }) => ({
+      location_id,
+      stock,
+      ledger: simulator.ledger(),
+    })),
     gateway: world.gateway.ledger(),
-    hub: { orders: await readPromises(hub.db, [...hub.connections.keys()]), settlements: await settlementsOf(running) },
-    stock: world.stock,
+    hub: {
+      orders: await readPromises(hub.db, [...hub.connections.keys()]),
+      open: await openPromises(running),
+      settlements: await settlementsOf(running),
+    },
     moves: traded.moves,
     trade_seconds: traded.trade_seconds,
   })
+  const wrong_explanations = await wrongExplanations(world, running)
   const verified = await verify(hub.db)
   return {
     ...judgement,
-    ok: judgement.ok && verified.ok,
+    ok: judgement.ok && wrong_explanations.length === 0 && verified.ok,
+    explained_wrong: new Set(wrong_explanations.map((line) => line.split(':')[0])).size,
+    wrong_explanations,
     verified: verified.ok,
+    failed_checks: verified.checks
+      .filter(({ violations }) => violations > 0)
+      .map(({ name, violations, examples = [] }) => `${name}: ${violations} (${examples.join('; ')})`),
     backend: running.queues.backend,
     settled_after_ms,
   }
@@ -70,6 +96,46 @@ async function pullEverything({ hub }: RunningHub): Promise<void> {
   )
   await forceAll(hub, [...pulls, WAKE_MATCH])
   await new Promise((resolve) => setTimeout(resolve, 500))
+}
+
+/** Units promised from a place that have not left it. */
+async function openPromises({ hub }: RunningHub): Promise<HubStatement['open']> {
+  return hub.db.query(
+    `select r.location_id, i.sku, sum(r.quantity)::int as units from reservations r join items i on i.id = r.item_id
+     where r.state in ('held', 'committed') and r.location_id is not null group by r.location_id, i.sku`,
+  )
+}
+
+/** Asks for every SKU why its numbers are what they are: each listing's sum has to come to what its storefront shows. */
+async function wrongExplanations(world: World, { hub }: RunningHub): Promise<string[]> {
+  const shown = new Map(
+    world.shops.flatMap(({ storefront }) =>
+      Object.entries(storefront.ledger().shown).map(
+        ([sku, quantity]) => [`${storefront.connection_id} ${sku}`, quantity] as const,
+      ),
+    ),
+  )
+  const skus = new Set(
+    world.shops.flatMap(({ offers }) => offers.flatMap(({ sku, takes }) => [sku, ...Object.keys(takes)])),
+  )
+  const wrong: string[] = []
+  for (const sku of skus) {
+    const explained = await explainSku(hub.db, coreContext(hub), sku).catch((thrown: unknown) => {
+      // A pack that only one channel knows is a listing, not an item; its item's explanation covers it.
+      if (thrown instanceof HubError && thrown.code === 'not_found') return undefined
+      throw thrown
+    })
+    for (const { connection_id, channel_sku, due_quantity, terms } of explained?.listings ?? []) {
+      const listing = terms.filter((term) => term.sku === null && term.location_id === null)
+      const sum = listing.reduce((total, term) => total + term.value, 0)
+      const shows = shown.get(`${connection_id} ${channel_sku}`)
+      if (due_quantity === sum && due_quantity === shows) continue
+      wrong.push(
+        `${sku}: ${connection_id} ${channel_sku} shows ${shows}, due ${due_quantity}, the terms come to ${sum}`,
+      )
+    }
+  }
+  return wrong
 }
 
 async function settlementsOf({ hub }: RunningHub): Promise<HubStatement['settlements']> {

@@ -1,16 +1,24 @@
 import { Command, CommanderError } from 'commander'
+import { addCaseCommands } from './caseCommands.ts'
 import { addConfigCommands } from './configCommands.ts'
 import { addConnectionCommands } from './connectionCommands.ts'
+import { addCountCommands } from './countCommands.ts'
 import { addDeadLetterCommands } from './deadLetterCommands.ts'
 import { addDemoCommand } from './demoCommand.ts'
 import { addEventCommands } from './eventCommands.ts'
 import { addFileCommands } from './fileCommands.ts'
+import { addFulfillmentCommands } from './fulfillmentCommands.ts'
+import { addMovementCommands } from './movementCommands.ts'
 import { addOperationCommands } from './operationCommands.ts'
 import { addOrderCommands } from './orderCommands.ts'
 import { EXIT, printError, printUsage, type ReadOptions } from './output.ts'
+import { addPeakCommands } from './peakCommands.ts'
 import { addPreviewCommand } from './previewCommand.ts'
+import { addRoutingCommands } from './routingCommands.ts'
+import { addRuleCommands } from './ruleCommands.ts'
 import { addStartCommand } from './startCommand.ts'
 import { addStockCommands } from './stockCommands.ts'
+import { addSupplyCommands } from './supplyCommands.ts'
 import { addUserCommands } from './userCommands.ts'
 
 /**
@@ -31,7 +39,15 @@ export function buildProgram(options: ReadOptions = {}): Command {
   addDemoCommand(program)
   addPreviewCommand(program)
   addOrderCommands(program)
+  addFulfillmentCommands(program)
   addStockCommands(program)
+  addRuleCommands(program)
+  addCaseCommands(program)
+  addPeakCommands(program)
+  addSupplyCommands(program)
+  addRoutingCommands(program)
+  addMovementCommands(program)
+  addCountCommands(program)
   addEventCommands(program)
   addDeadLetterCommands(program)
   addFileCommands(program)

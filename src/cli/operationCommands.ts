@@ -135,7 +135,7 @@ async function clockSkew(db: Db): Promise<string> {
 
 async function connectionStates(db: Db): Promise<string> {
   const rows = await db.query<{ id: string; state: string; state_reason: string | null }>(
-    `select id, state, state_reason from connections order by id`,
+    `select id, state, state_reason from connections where connector <> 'internal' order by id`,
   )
   const stopped = rows.filter((row) => row.state !== 'active')
   const told = stopped.map(

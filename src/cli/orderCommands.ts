@@ -1,14 +1,20 @@
 import type { Command } from 'commander'
 import { decimalFromMinor } from '../core/model/money.ts'
 import { ORDER_LIFECYCLES } from '../core/model/order.ts'
-import { listOrders, type OrderShown } from '../core/orders/read.ts'
+import { HOLD_REASONS, placeOnHold, releaseFromHold, type HoldReason } from '../core/orders/hold.ts'
+import { listOrders, ORDER_KINDS, type OrderKind, type OrderShown } from '../core/orders/read.ts'
 import { isParked, showOrderOrParked, type ParkedOrder } from '../core/orders/readParked.ts'
+import { inTransaction } from '../db/transaction.ts'
+import { coreContext } from '../queues/context.ts'
+import { wakePushes } from '../queues/wake.ts'
+import { actor } from './actor.ts'
 import { choiceOption, connectionOption, cursorOption, limitOption } from './arguments.ts'
-import { withDb, type CommonOptions } from './options.ts'
+import { withDb, withHub, type CommonOptions } from './options.ts'
 import { print, table } from './output.ts'
 
 interface ListOptions extends CommonOptions {
   connection?: string
+  kind?: OrderKind
   lifecycle?: string
   limit: number
   cursor?: string
@@ -20,6 +26,7 @@ export function addOrderCommands(program: Command): void {
     .command('list')
     .description('the newest orders')
     .addOption(connectionOption())
+    .addOption(choiceOption('--kind <kind>', 'orders of channels (default), or transfers between places', ORDER_KINDS))
     .addOption(choiceOption('--lifecycle <state>', 'only in this state', ORDER_LIFECYCLES))
     .addOption(limitOption(20))
     .addOption(cursorOption())
@@ -37,11 +44,41 @@ export function addOrderCommands(program: Command): void {
       const order = await withDb(options, (db) => showOrderOrParked(db, key))
       print(options, order, () => (isParked(order) ? parkedText(order) : orderText(order)))
     })
+  addHoldCommands(orders)
+}
+
+function addHoldCommands(orders: Command): void {
+  orders
+    .command('hold')
+    .description('stops an order: what has not left stays here, and what is held for money does not expire')
+    .argument('<number|id>', "the shop's number, the channel's id, or the hub's id")
+    .addOption(choiceOption('--reason <reason>', 'why', HOLD_REASONS).makeOptionMandatory())
+    .action(async (key: string, _options: object, command: Command) => {
+      const options = command.optsWithGlobals<CommonOptions & { reason: HoldReason }>()
+      const answer = await withHub(options, ({ hub }) =>
+        inTransaction(hub.db, (tx) => placeOnHold(tx, coreContext(hub), key, options.reason, actor())),
+      )
+      print(options, answer, () => `${answer.number ?? answer.order_id} is on hold: ${answer.hold_reason ?? ''}`)
+    })
+  orders
+    .command('release')
+    .description("lets an order go on: what had not left is planned anew from today's stock")
+    .argument('<number|id>', "the shop's number, the channel's id, or the hub's id")
+    .action(async (key: string, _options: object, command: Command) => {
+      const options = command.optsWithGlobals<CommonOptions>()
+      const answer = await withHub(options, async ({ hub }) => {
+        const released = await inTransaction(hub.db, (tx) => releaseFromHold(tx, coreContext(hub), key, actor()))
+        if (released.changed) await wakePushes(hub)
+        return released
+      })
+      const name = answer.number ?? answer.order_id
+      print(options, answer, () => (answer.changed ? `${name} goes on` : `${name} was not on hold`))
+    })
 }
 
 async function list(options: ListOptions): Promise<void> {
-  const { connection, lifecycle, limit, cursor } = options
-  const page = await withDb(options, (db) => listOrders(db, { connection, lifecycle, limit, cursor }))
+  const { connection, kind, lifecycle, limit, cursor } = options
+  const page = await withDb(options, (db) => listOrders(db, { connection, kind, lifecycle, limit, cursor }))
   print(options, page, () =>
     table(
       ['number', 'connection', 'lifecycle', 'payment', 'fulfillment', 'reservation', 'received'],
@@ -69,6 +106,9 @@ function orderText(order: OrderShown): string {
       `payment ${order.payment_state}`,
       `fulfillment ${order.fulfillment_state}`,
       `reservation ${order.reservation_state}`,
+      ...(order.ship_by === null ? [] : [`ship by ${order.ship_by}`]),
+      ...(order.service_level === null ? [] : [`service level ${order.service_level}`]),
+      ...(order.hold_reason === null ? [] : [`on hold: ${order.hold_reason}`]),
     ].join(' · '),
     '',
     table(
@@ -90,7 +130,7 @@ function orderText(order: OrderShown): string {
         row.location_id,
         row.quantity,
         row.consumed_quantity,
-        row.state,
+        row.backordered ? `${row.state} (backordered)` : row.state,
         row.fulfillment_order,
       ]),
     ),
@@ -99,7 +139,20 @@ function orderText(order: OrderShown): string {
       ['at', 'what', 'from'],
       order.timeline.map((fact) => [fact.at, fact.kind, fact.source]),
     ),
+    ...order.timeline.flatMap(routingText),
   ].join('\n')
+}
+
+/** Why it is served from where it is, as the rules decided each time. */
+function routingText({ kind, at, data }: OrderShown['timeline'][number]): string[] {
+  if (kind !== 'routing.decided') return []
+  const { version, rule, outcome, considered } = data
+  const verdicts = (Array.isArray(considered) ? considered : []) as { location_id: string; verdict: string }[]
+  return [
+    '',
+    `${at}  routing rules, version ${String(version)}, ${String(rule)}: ${String(outcome)}`,
+    ...verdicts.map(({ location_id, verdict }) => `  ${location_id}: ${verdict}`),
+  ]
 }
 
 function parkedText(order: ParkedOrder): string {

@@ -16,6 +16,8 @@ const BAD_INPUT: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'mapping_broken',
   'file_invalid',
   'control_total_mismatch',
+  'unknown_sku',
+  'unknown_location',
 ])
 
 export interface ReadOptions {

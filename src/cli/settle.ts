@@ -9,7 +9,7 @@ const QUIET_LOOKS = 5
 export async function settle(running: RunningHub, world: World, milliseconds_max: number): Promise<boolean> {
   const end = performance.now() + milliseconds_max
   for (let quiet = 0; performance.now() < end;) {
-    quiet = !world.busy() && !world.warehouse.unread() && (await hubIsQuiet(running)) ? quiet + 1 : 0
+    quiet = !world.busy() && !world.unread() && (await hubIsQuiet(running)) ? quiet + 1 : 0
     if (quiet >= QUIET_LOOKS) return true
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
   }

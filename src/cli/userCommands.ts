@@ -5,7 +5,7 @@ import { hashPassword } from '../http/passwords.ts'
 import { ROLES, type Role } from '../http/policies.ts'
 import { systemParts } from '../main/parts.ts'
 import { actor } from './actor.ts'
-import { choiceOption, cursorOption, limitOption } from './arguments.ts'
+import { choiceOption, cursorOption, limitOption, wholeNumber } from './arguments.ts'
 import { readInput } from './input.ts'
 import { withDb, type CommonOptions } from './options.ts'
 import { print, table } from './output.ts'
@@ -15,6 +15,7 @@ const PASSWORD_LENGTH_MIN = 12
 interface KeyOptions extends CommonOptions {
   name: string
   role: Role
+  holdUnitsMax?: number
 }
 
 export function addUserCommands(program: Command): void {
@@ -50,10 +51,11 @@ function addKeyCommands(keys: Command): void {
     .description('makes a key and shows it once')
     .requiredOption('--name <name>', 'what it is for')
     .addOption(choiceOption('--role <role>', 'what it may do', ROLES).default('viewer'))
+    .option('--hold-units-max <units>', 'how many units it may keep in cart holds at once', wholeNumber)
     .action(async (_options: object, command: Command) => {
       const options = command.optsWithGlobals<KeyOptions>()
-      const { name, role } = options
-      const made = { name, role, created_by: actor(), now: systemParts().clock.now() }
+      const { name, role, holdUnitsMax: hold_units_max = null } = options
+      const made = { name, role, created_by: actor(), hold_units_max, now: systemParts().clock.now() }
       const key = await withDb(options, (db) => createApiKey(db, made))
       print(options, key, () => key.secret)
     })
@@ -68,8 +70,16 @@ function addKeyCommands(keys: Command): void {
       const page = await withDb(options, (db) => listApiKeys(db, { limit, cursor }))
       print(options, page, () =>
         table(
-          ['id', 'name', 'role', 'created', 'last used', 'revoked'],
-          page.rows.map((row) => [row.id, row.name, row.role, row.created_at, row.last_used_at, row.revoked_at]),
+          ['id', 'name', 'role', 'holds at most', 'created', 'last used', 'revoked'],
+          page.rows.map((row) => [
+            row.id,
+            row.name,
+            row.role,
+            row.hold_units_max,
+            row.created_at,
+            row.last_used_at,
+            row.revoked_at,
+          ]),
         ),
       )
     })

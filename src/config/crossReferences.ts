@@ -1,4 +1,5 @@
 import { fault, type ConfigFault, type Path } from './faults.ts'
+import { inventoryFaults } from './inventoryFaults.ts'
 import type { Source } from './source.ts'
 
 /** An entry of one of the file's lists, as found: these checks run even where the schema has found faults, to report all at once. */
@@ -44,6 +45,7 @@ export function crossFaults(document: unknown, context: CrossContext): ConfigFau
     ...entriesOf(document, 'connections').flatMap((entry) => connectionFaults(document, entry, context)),
     ...entriesOf(document, 'locations').flatMap((entry) => locationFaults(document, entry, context)),
     ...skuFaults(document, context),
+    ...inventoryFaults(document, context),
     ...vaultFaults(document, context),
   ]
 }

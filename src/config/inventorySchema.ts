@@ -1,4 +1,5 @@
 import Type from 'typebox'
+import { BACKORDER_MODES, type BackorderMode } from '../core/availability/rulesStock.ts'
 import { Country, Id, closed } from '../core/model/schema.ts'
 import { RoutingRules } from '../core/model/routing.ts'
 import { LocationServices } from '../core/model/location.ts'
@@ -16,9 +17,6 @@ export const AvailabilityChoices = {
   ),
   zero_below: Type.Optional(Type.Integer({ ...Units, description: 'A number below this is shown as zero.' })),
 }
-
-export const BACKORDER_MODES = ['deny', 'backorder', 'drop_ship', 'transfer'] as const
-export type BackorderMode = (typeof BACKORDER_MODES)[number]
 
 export const StockRuleEntry = Type.Object(
   {

@@ -1,3 +1,5 @@
+import { TO_COME } from './supply/read.ts'
+
 /** One invariant as SQL: how many things are looked at, and a text that names each thing which breaks it. */
 export interface Check {
   name: string
@@ -39,12 +41,98 @@ const STOCK: readonly Check[] = [
       with promised as (
         select item_id, location_id, coalesce(sum(quantity) filter (where state = 'held'), 0) as reserved,
                coalesce(sum(quantity) filter (where state = 'committed'), 0) as committed
-        from reservations where state in ('held', 'committed') group by 1, 2
+        from (
+          select item_id, location_id, state, quantity from reservations where state in ('held', 'committed')
+          union all select item_id, location_id, state, units from hold_units where state = 'held'
+        ) r group by 1, 2
       )
       select format('item %s at %s: reserved %s, promised %s; committed %s, promised %s', item_id, location_id, coalesce(s.reserved, 0),
                     coalesce(p.reserved, 0), coalesce(s.committed, 0), coalesce(p.committed, 0))
       from stock s full join promised p using (item_id, location_id)
       where coalesce(s.reserved, 0) <> coalesce(p.reserved, 0) or coalesce(s.committed, 0) <> coalesce(p.committed, 0)`,
+  },
+  {
+    name: 'lots_equal_on_hand',
+    checked: 'select count(*) from stock s join items i on i.id = s.item_id and i.tracks_lots',
+    broken: `
+      with lots as (
+        select item_id, location_id, sum(quantity) as units, sum(quarantined) as quarantined from stock_lots group by 1, 2
+      )
+      select format('item %s at %s: on hand %s, its lots say %s', i.id, coalesce(s.location_id, l.location_id), coalesce(s.on_hand, 0),
+                    coalesce(l.units, 0))
+      from (select * from stock where item_id in (select id from items where tracks_lots)) s
+      full join (select * from lots where item_id in (select id from items where tracks_lots)) l using (item_id, location_id)
+      join items i on i.id = coalesce(s.item_id, l.item_id)
+      where coalesce(s.on_hand, 0) <> coalesce(l.units, 0) or coalesce(l.quarantined, 0) > coalesce(s.quality_control, 0)`,
+  },
+  {
+    name: 'movements_are_in_the_ledger',
+    checked: `select count(*) from stock_movements where state = 'applied'`,
+    broken: `
+      select format('movement %s', m.id) from stock_movements m
+      left join lateral (
+        select sum(l.quantity) as units from stock_ledger l
+        where l.item_id = m.item_id and l.location_id = m.location_id and l.source = 'movement:' || m.id
+          and l.from_state = m.from_state and l.to_state = m.to_state and l.reason = m.kind || ':' || m.reason
+      ) l on true
+      where coalesce(l.units, 0) <> case when m.state = 'applied' then m.quantity else 0 end`,
+  },
+  {
+    name: 'hold_counts_equal_holds',
+    checked: 'select count(*) from hold_counts',
+    broken: `
+      with kept as (
+        select scope, sum(units) as units from (
+          select 'channel:' || connection_id as scope, units from hold_units where state = 'held'
+          union all select 'key:' || api_key_id, units from hold_units where state = 'held' and api_key_id is not null
+        ) u group by 1
+      )
+      select format('%s: counted %s, held %s', scope, coalesce(c.units, 0), coalesce(k.units, 0))
+      from hold_counts c full join kept k using (scope) where coalesce(c.units, 0) <> coalesce(k.units, 0)`,
+  },
+]
+
+const SUPPLY: readonly Check[] = [
+  {
+    name: 'incoming_equals_supplies',
+    checked: 'select count(*) from supply_lines',
+    broken: `
+      with coming as (
+        select s.location_id, l.item_id, sum(${TO_COME}) as units
+        from supplies s join supply_lines l on l.supply_id = s.id group by 1, 2 having sum(${TO_COME}) > 0
+      ), counted as (select item_id, location_id, incoming as units from stock where incoming > 0)
+      select format('item %s at %s: incoming is %s, its supplies say %s', item_id, location_id, coalesce(c.units, 0), coalesce(s.units, 0))
+      from counted c full join coming s using (item_id, location_id) where coalesce(c.units, 0) <> coalesce(s.units, 0)`,
+  },
+  {
+    name: 'transfers_count_what_was_shipped',
+    checked: `select count(*) from supplies where kind = 'transfer'`,
+    broken: `
+      with shipped as (
+        select h.order_id, l.item_id, sum(l.quantity) as units from shipment_lines l join shipments h on h.id = l.shipment_id
+        where h.order_id in (select order_id from supplies where order_id is not null) group by 1, 2
+      )
+      select format('transfer %s, item %s: says %s, its shipments say %s', s.reference, l.item_id, l.shipped_quantity, coalesce(h.units, 0))
+      from supplies s join supply_lines l on l.supply_id = s.id
+      left join shipped h on h.order_id = s.order_id and h.item_id = l.item_id
+      where s.kind = 'transfer' and l.shipped_quantity <> coalesce(h.units, 0)`,
+  },
+  {
+    name: 'transfers_are_orders_of_their_own',
+    checked: `select count(*) from supplies where kind = 'transfer'`,
+    broken: `
+      select format('transfer %s, item %s: %s units, its order wants %s', s.reference, l.item_id, l.quantity, coalesce(ol.quantity, 0))
+      from supplies s join supply_lines l on l.supply_id = s.id join items i on i.id = l.item_id
+      left join orders o on o.id = s.order_id and o.kind = 'transfer'
+      left join order_lines ol on ol.order_id = o.id and ol.channel_sku = i.sku
+      where s.kind = 'transfer' and l.quantity <> coalesce(ol.quantity, 0)
+      union all
+      select format('transfer %s: a reservation at %s', s.reference, r.location_id)
+      from supplies s join reservations r on r.order_id = s.order_id
+      where s.kind = 'transfer' and r.state in ('held', 'committed') and r.quantity > 0 and r.location_id <> s.from_location_id
+      union all
+      select format('order %s is a transfer of nobody', o.id) from orders o
+      where o.kind = 'transfer' and not exists (select 1 from supplies s where s.order_id = o.id)`,
   },
 ]
 
@@ -102,9 +190,11 @@ const ORDERS: readonly Check[] = [
     checked: 'select count(*) from order_lines',
     broken: `
       with per_item as (
-        select order_line_id, item_id, sum(consumed_quantity) / max(per_unit) as units from reservations
-        where state not in ('released', 'expired') or consumed_quantity > 0 group by 1, 2
-      ), per_line as (select order_line_id, min(units) as units from per_item group by 1)
+        select r.order_line_id, coalesce(r.listing_id, n.listing_id) as listing_id, r.item_id, sum(r.consumed_quantity) / max(r.per_unit) as units
+        from reservations r join order_lines n on n.id = r.order_line_id
+        where r.state not in ('released', 'expired') or r.consumed_quantity > 0 group by 1, 2, 3
+      ), per_listing as (select order_line_id, listing_id, min(units) as units from per_item group by 1, 2
+      ), per_line as (select order_line_id, sum(units) as units from per_listing group by 1)
       select format('line %s: says %s, its shipments say %s', l.id, l.shipped_quantity, coalesce(p.units, 0))
       from order_lines l left join per_line p on p.order_line_id = l.id where l.shipped_quantity <> coalesce(p.units, 0)`,
   },
@@ -205,4 +295,4 @@ const PEOPLE: readonly Check[] = [
 ]
 
 /** Every invariant that the data by itself can show. */
-export const CHECKS: readonly Check[] = [...STOCK, ...ORDERS, ...PIPES, ...MONEY, ...PEOPLE]
+export const CHECKS: readonly Check[] = [...STOCK, ...SUPPLY, ...ORDERS, ...PIPES, ...MONEY, ...PEOPLE]

@@ -14,6 +14,8 @@ const CODES = {
   unsupported_media_type: { next: 'refuse', http: 415 },
   rate_limited: { next: 'refuse', http: 429 },
   unsupported: { next: 'refuse', http: 422 },
+  insufficient_stock: { next: 'refuse', http: 409 },
+  limit_exceeded: { next: 'refuse', http: 422 },
   config_invalid: { next: 'refuse', http: 500 },
   // mapping
   payload_invalid: { next: 'park', http: 422 },

@@ -39,6 +39,8 @@ const ATTEMPTS_LOOKED_AT = 200
 /** Connections by id. `now` decides what is due. */
 export async function listConnections(q: Queryable, filter: ConnectionFilter, now: Date): Promise<Page<ConnectionRow>> {
   const { where, params, fetch } = pageQuery(filter, KEYSET, [
+    // A company's connection to itself carries its transfers; there is nothing behind it to look at.
+    ['c.connector <> ?', 'internal'],
     ['c.id = ?', filter.id],
     ['c.state = ?', filter.state],
   ])

@@ -41,6 +41,8 @@ export interface Actor {
   name: string
   role: Role
   by: 'session' | 'key'
+  /** The API key itself, where one was shown: some limits are a key's own. */
+  key?: { id: string; hold_units_max: number | null }
 }
 
 /** The actor of a request that has passed `authenticate`. */

@@ -95,6 +95,8 @@ export interface ApiKeyRow {
   role: Role
   created_at: string
   created_by: string
+  /** How many units it may keep in cart holds at once; null: only the channel's own limit counts. */
+  hold_units_max: number | null
   last_used_at: string | null
   revoked_at: string | null
 }
@@ -103,6 +105,7 @@ export interface NewApiKey {
   name: string
   role: Role
   created_by: string
+  hold_units_max?: number | null
   now: Date
 }
 
@@ -111,8 +114,8 @@ export async function createApiKey(db: Queryable, key: NewApiKey): Promise<{ id:
   const id = randomBytes(6).toString('hex')
   const secret = `cdk_${id}_${randomBytes(SECRET_BYTES).toString('base64url')}`
   await db.query(
-    'insert into api_keys (id, name, role, key_sha256, created_at, created_by) values ($1, $2, $3, $4, $5, $6)',
-    [id, key.name, key.role, sha256(secret), key.now, key.created_by],
+    'insert into api_keys (id, name, role, key_sha256, created_at, created_by, hold_units_max) values ($1, $2, $3, $4, $5, $6, $7)',
+    [id, key.name, key.role, sha256(secret), key.now, key.created_by, key.hold_units_max ?? null],
   )
   return { id, secret }
 }
@@ -131,18 +134,25 @@ export async function findApiKey(
   db: Queryable,
   secret: string,
   now: Date,
-): Promise<{ id: string; name: string; role: Role } | undefined> {
+): Promise<{ id: string; name: string; role: Role; hold_units_max: number | null } | undefined> {
   const id = KEY.exec(secret)?.[1]
   if (id === undefined) return undefined
-  const [row] = await db.query<{ id: string; name: string; role: Role; key_sha256: Buffer; last_used_at: Date | null }>(
-    'select id, name, role, key_sha256, last_used_at from api_keys where id = $1 and revoked_at is null',
+  const [row] = await db.query<{
+    id: string
+    name: string
+    role: Role
+    key_sha256: Buffer
+    hold_units_max: number | null
+    last_used_at: Date | null
+  }>(
+    'select id, name, role, key_sha256, hold_units_max, last_used_at from api_keys where id = $1 and revoked_at is null',
     [id],
   )
   if (row === undefined || !timingSafeEqual(row.key_sha256, sha256(secret))) return undefined
   if (row.last_used_at === null || now.getTime() - row.last_used_at.getTime() >= LAST_USED_EVERY_MS) {
     await db.query('update api_keys set last_used_at = $2 where id = $1', [id, now])
   }
-  return { id: row.id, name: row.name, role: row.role }
+  return { id: row.id, name: row.name, role: row.role, hold_units_max: row.hold_units_max }
 }
 
 const KEYSET: Keyset<ApiKeyRow> = { kinds: ['text'], after: 'id > ?', keyOf: (row) => [row.id] }
@@ -151,7 +161,7 @@ const KEYSET: Keyset<ApiKeyRow> = { kinds: ['text'], after: 'id > ?', keyOf: (ro
 export async function listApiKeys(db: Queryable, request: PageRequest): Promise<Page<ApiKeyRow>> {
   const { where, params, fetch } = pageQuery(request, KEYSET, [])
   const rows = await db.query<ApiKeyRow>(
-    `select id, name, role, created_at, created_by, last_used_at, revoked_at from api_keys${where} order by id limit ${fetch}`,
+    `select id, name, role, created_at, created_by, hold_units_max, last_used_at, revoked_at from api_keys${where} order by id limit ${fetch}`,
     params,
   )
   return pageOf(request, KEYSET, rows)

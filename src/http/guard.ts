@@ -93,7 +93,7 @@ async function findActor(hub: Hub, request: FastifyRequest): Promise<Actor | nul
   if (authorization !== undefined && request.url.startsWith('/api/')) {
     const secret = BEARER.exec(authorization)?.[1]
     const key = secret === undefined ? undefined : await findApiKey(hub.db, secret, hub.clock.now())
-    return key === undefined ? null : { name: `key:${key.name}`, role: key.role, by: 'key' }
+    return key === undefined ? null : { name: `key:${key.name}`, role: key.role, by: 'key', key }
   }
   const name = request.session.user
   if (name === undefined) return null

@@ -50,7 +50,7 @@ const GAUGES: readonly { name: string; help: string; labels: readonly string[]; 
     name: 'crossdock_connection_active',
     help: '1 for a connection that works, 0 for one that is paused or failing.',
     labels: ['connection', 'state'],
-    sql: `select id as connection, state, (state = 'active')::int as value from connections`,
+    sql: `select id as connection, state, (state = 'active')::int as value from connections where connector <> 'internal'`,
   },
 ]
 

@@ -19,6 +19,8 @@ export function catalogOf(config: Config): Catalog {
       priority: location.priority ?? 100,
       connection_id: location.connection ?? null,
       external_code: location.external_code ?? null,
+      stale_after_minutes: location.stale_after_minutes ?? null,
+      count_basis: location.counts ?? 'on_hand',
     })),
     connections: config.connections.map((connection) => ({
       id: connection.id,
@@ -31,6 +33,7 @@ export function catalogOf(config: Config): Catalog {
       sku: item.sku,
       name: item.name ?? null,
       barcode: item.barcode ?? null,
+      lots: item.lots ?? null,
     })),
     kits: config.items.flatMap((item) =>
       item.kit === undefined ? [] : [{ company_id: item.company, sku: item.sku, components: item.kit }],
@@ -42,5 +45,19 @@ export function catalogOf(config: Config): Catalog {
         channel_sku: listing.channel_sku,
         items: listing.items,
       })),
+    stock_rules: config.stock_rules.map(({ company, connection, sku, location, ...fields }) => ({
+      company_id: company,
+      connection_id: connection ?? null,
+      sku: sku ?? null,
+      location_id: location ?? null,
+      safety_units: fields.safety_units ?? null,
+      buffer_units: fields.buffer_units ?? null,
+      buffer_percent: fields.buffer_percent ?? null,
+      share_percent: fields.share_percent ?? null,
+      cap: fields.cap ?? null,
+      zero_below: fields.zero_below ?? null,
+      backorder: fields.backorder ?? null,
+      backorder_units_max: fields.backorder_units_max ?? null,
+    })),
   }
 }

@@ -27,6 +27,8 @@ export async function startSandbox(
 ): Promise<Sandbox> {
   const world = await startWorld({
     connections: config.connections,
+    locations: config.locations,
+    stock_rules: config.stock_rules,
     data_dir: config.sandbox.data_dir,
     keep: options.keep,
     seed: config.sandbox.seed,

@@ -51,6 +51,9 @@ export type EffectEnd =
 /**
  * Takes a group for one attempt, which is committed before the vendor is called, so that a process that dies of it has still used it
  * up. Every claim raises the fence: whatever an older claim writes later finds nothing to write to.
+ *
+ * All of the group or nothing: its key is the name under which the vendor knows the whole (a file, say). A member that is left behind,
+ * because an order's change holds it at this moment, would find that name taken when its turn comes, and never be told.
  */
 export function claimGroup(
   db: Queryable,
@@ -59,11 +62,14 @@ export function claimGroup(
   leaseMs: number,
 ): Promise<ClaimedEffect[]> {
   return db.query<ClaimedEffect>(
-    `update outbox set state = 'sending', fence = fence + 1, attempts = attempts + 1, lease_until = $4
-     where id in (
+    `with free as materialized (
        select id from outbox
        where connection_id = $1 and batch_key = $2 and (state = 'queued' or (state = 'pending' and next_attempt_at <= $3))
        order by id for update skip locked)
+     update outbox set state = 'sending', fence = fence + 1, attempts = attempts + 1, lease_until = $4
+     where id in (select id from free)
+       and (select count(*) from free) = (
+         select count(*) from outbox where connection_id = $1 and batch_key = $2 and state in ('queued', 'pending'))
      returning id, connection_id, kind, key, batch_key, reference, attempts, fence, unknown_outcome, created_at`,
     [group.connection_id, group.batch_key, now, new Date(now.getTime() + leaseMs)],
   )

@@ -50,7 +50,11 @@ export async function runEffects(hub: Hub, group: GroupRef, reporter: JobReporte
     return `${group.batch_key} waits: ${group.connection_id} is ${connection === undefined ? 'not configured' : (state ?? 'unknown')}`
   }
   const rows = await claimGroup(hub.db, group, hub.clock.now(), LEASE_MS)
-  if (rows.length === 0) return `${group.batch_key} has nothing due: it left already or waits for its time`
+  if (rows.length === 0) {
+    // What is queued and was not free is due again with the next relay.
+    await unqueueGroup(hub.db, group)
+    return `${group.batch_key} has nothing due: it left already, waits for its time or is being changed`
+  }
   const bound = await bindEffect(hub, connection, rows).catch((thrown: unknown) => asHubError(thrown))
   if (bound instanceof HubError) return notLoaded(hub, connection, { group, rows, error: bound, reporter })
   const present = rows.filter((row) => bound.ids.has(row.id))

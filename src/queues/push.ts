@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { asHubError, HubError } from '../core/errors.ts'
-import { claimDue, recordResults, releaseClaims, type ClaimedLine } from '../core/availability/push.ts'
+import { asHubError, HubError, type ErrorCode } from '../core/errors.ts'
+import { claimDue, recordResults, releaseClaims, releaseUnsent, type ClaimedLine } from '../core/availability/push.ts'
 import type { AvailabilityLine, AvailabilityResult } from '../core/model/effects.ts'
 import { takeExchanges } from '../connectors/_kit/exchanges.ts'
 import { recordAttempt } from '../db/attempts.ts'
@@ -63,10 +63,14 @@ export async function pushAvailability(hub: Hub, connectionId: string, reporter:
     const claimed = await claimDue(hub.db, coreContext(hub), request)
     // A full batch would not get any fuller by waiting: a backlog is told without a pause.
     if (claimed.length < capability.batch_max) paceOf(hub).set(connectionId, began + PUSH_EVERY_MS)
-    if (claimed.length > 0) {
-      const sent = await pushBatch(hub, connection, claimed)
-      for (const key of ['set', 'stale', 'refused', 'missing'] as const) total[key] += sent.count[key]
-      if (sent.fault !== undefined) return afterFault(hub, connection, sent.fault, total)
+    // Lines whose last push was refused travel by themselves: one that the channel cannot read would take the others with it again.
+    const [suspect = [], clean = []] = [true, false].map((is) => claimed.filter((line) => line.is_suspect === is))
+    for (const lines of [clean, suspect].filter(({ length }) => length > 0)) {
+      const sent = await pushSifted(hub, connection, lines, reporter.signal)
+      addCount(total, sent.count)
+      if (sent.fault === undefined) continue
+      if (lines === clean) await giveBack(hub, suspect, sent.fault)
+      return afterFault(hub, connection, sent.fault, total)
     }
     // Also after a claim of nothing: it may have settled rows that were right already and left others for the next round.
     const more = await connectionsToPush(hub.db, [connectionId], hub.clock.now())
@@ -77,11 +81,71 @@ export async function pushAvailability(hub: Hub, connectionId: string, reporter:
   return `told ${connectionId} ${sentenceOf(total)}`
 }
 
-async function pushBatch(
+/** Faults of the numbers themselves: the channel read the call and wanted none of it. A call that may have arrived is never among them. */
+const REJECTED = new Set<ErrorCode>([
+  'vendor_rejected',
+  'vendor_not_found',
+  'vendor_conflict',
+  'payload_invalid',
+  'payload_too_large',
+  'mapping_broken',
+  'bad_request',
+])
+/** Calls that one batch may cost while the line is looked for that spoils it. One bad line of 250 takes 17. */
+const SIFT_CALLS_MAX = 64
+/** Lines refused one by one, and nothing taken: then it is not the lines. */
+const HOPELESS_AFTER = 8
+
+interface Sent {
+  count: PushCount
+  fault?: HubError
+}
+
+/**
+ * Sends a batch. One that the channel rejects as a whole is halved until the lines that spoil it are alone: those are refused with the
+ * channel's words, all others go through. Bounded: what is left when the calls are used up is given back and is due again later.
+ */
+async function pushSifted(
   hub: Hub,
   connection: Connection,
   claimed: readonly ClaimedLine[],
-): Promise<{ count: PushCount; fault?: HubError }> {
+  signal: AbortSignal,
+): Promise<Sent> {
+  const count: PushCount = { set: 0, stale: 0, refused: 0, missing: 0 }
+  const open: (readonly ClaimedLine[])[] = [claimed]
+  let last: HubError | undefined
+  for (let calls = 0; ; calls += 1) {
+    const lines = open.pop()
+    if (lines === undefined) return { count }
+    const isHopeless = count.refused >= HOPELESS_AFTER && count.set + count.stale === 0
+    if (last !== undefined && (calls >= SIFT_CALLS_MAX || isHopeless || signal.aborted)) {
+      await giveBack(hub, [...lines, ...open.flat()], last)
+      return { count, fault: last }
+    }
+    const sent = await pushBatch(hub, connection, lines)
+    addCount(count, sent.count)
+    if (sent.fault === undefined) continue
+    last = sent.fault
+    if (!REJECTED.has(last.code)) {
+      await giveBack(hub, open.flat(), last)
+      return { count, fault: last }
+    }
+    // One line alone was refused with the fault and is written down; of more the first half is next.
+    const half = Math.ceil(lines.length / 2)
+    if (lines.length > 1) open.push(lines.slice(half), lines.slice(0, half))
+  }
+}
+
+function addCount(total: PushCount, some: PushCount): void {
+  for (const key of ['set', 'stale', 'refused', 'missing'] as const) total[key] += some[key]
+}
+
+/** Lines of which the channel has taken nothing: they were not sent, or turned away with others. */
+async function giveBack(hub: Hub, lines: readonly ClaimedLine[], fault: HubError): Promise<void> {
+  if (lines.length > 0) await inTransaction(hub.db, (tx) => releaseUnsent(tx, coreContext(hub), lines, fault))
+}
+
+async function pushBatch(hub: Hub, connection: Connection, claimed: readonly ClaimedLine[]): Promise<Sent> {
   const capability = connection.connector.availability
   if (capability === undefined) throw new HubError('unsupported', `${connection.id} cannot be told what may be sold`)
   const key = `${connection.id}:${hub.ids.uuid()}`
@@ -109,11 +173,22 @@ async function pushBatch(
   } catch (thrown) {
     const fault = asHubError(thrown)
     await log(fault.code === 'outcome_unknown' ? 'unknown' : 'failed', fault)
-    return { count: await recover(hub, connection, claimed, fault), fault }
+    if (!REJECTED.has(fault.code)) return { count: await recover(hub, connection, claimed, fault), fault }
+    return { count: claimed.length === 1 ? await refuse(hub, claimed, fault) : NOTHING, fault }
   }
   const count = await inTransaction(hub.db, (tx) => recordResults(tx, coreContext(hub), claimed, results))
   await log(sentenceOf(count))
   return { count }
+}
+
+const NOTHING: PushCount = { set: 0, stale: 0, refused: 0, missing: 0 }
+
+/** The channel wants none of a call with one line in it: that is an answer about the line. */
+async function refuse(hub: Hub, claimed: readonly ClaimedLine[], { code, message }: HubError): Promise<PushCount> {
+  const results = claimed.map(({ listing_id }) => {
+    return { listing_id, outcome: 'refused' as const, code, detail: message }
+  })
+  return inTransaction(hub.db, (tx) => recordResults(tx, coreContext(hub), claimed, results))
 }
 
 /** What the connector sees of a claim: nothing of our bookkeeping. */
@@ -141,8 +216,8 @@ async function recover(
   return inTransaction(hub.db, async (tx) => {
     const ctx = coreContext(hub)
     const results = settled.map(({ listing_id }) => ({ listing_id, outcome: 'set' as const }))
-    const count = await recordResults(tx, ctx, settled, results)
     await releaseClaims(tx, ctx, open, fault)
+    const count = await recordResults(tx, ctx, settled, results)
     if (fault.next === 'pause') await failConnection(tx, connection.id, fault, ctx.now)
     return count
   })

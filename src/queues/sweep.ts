@@ -18,7 +18,14 @@ const WAITING_MAX = 200
 const SCHEDULES_EVERY_MS = 10_000
 const MATCH_EVERY_MS = 60_000
 const EXPIRE_EVERY_MS = 15_000
+const BACKFILL_EVERY_MS = 15_000
 const WAKE_MISSED_EVERY_MS = 30_000
+const ALLOCATE_WAITING_EVERY_MS = 30_000
+const TRUST_EVERY_MS = 30_000
+const MEASURE_EVERY_MS = 30_000
+const REASSERT_EVERY_MS = 60_000
+const READ_BACK_EVERY_MS = 60_000
+const EXPIRED_LOTS_EVERY_MS = 60_000
 const PRUNE_EVERY_MS = 3_600_000
 
 /** What the sweeper remembers between its rounds: nothing that may not be forgotten. */
@@ -211,11 +218,29 @@ async function upsertSchedules(hub: Hub): Promise<void> {
 const HUB_SCHEDULES: readonly Schedule[] = [
   { queue: 'settlement', name: 'match', key: 'settlement-match', every_ms: MATCH_EVERY_MS, data: {} },
   { queue: 'maintenance', name: 'expire', key: 'maintenance-expire', every_ms: EXPIRE_EVERY_MS, data: {} },
+  { queue: 'maintenance', name: 'backfill', key: 'maintenance-backfill', every_ms: BACKFILL_EVERY_MS, data: {} },
   {
     queue: 'maintenance',
     name: 'wake_missed',
     key: 'maintenance-wake-missed',
     every_ms: WAKE_MISSED_EVERY_MS,
+    data: {},
+  },
+  {
+    queue: 'maintenance',
+    name: 'allocate_waiting',
+    key: 'maintenance-allocate-waiting',
+    every_ms: ALLOCATE_WAITING_EVERY_MS,
+    data: {},
+  },
+  { queue: 'maintenance', name: 'trust', key: 'maintenance-trust', every_ms: TRUST_EVERY_MS, data: {} },
+  { queue: 'maintenance', name: 'measure', key: 'maintenance-measure', every_ms: MEASURE_EVERY_MS, data: {} },
+  { queue: 'maintenance', name: 'reassert', key: 'maintenance-reassert', every_ms: REASSERT_EVERY_MS, data: {} },
+  {
+    queue: 'maintenance',
+    name: 'expired_lots',
+    key: 'maintenance-expired-lots',
+    every_ms: EXPIRED_LOTS_EVERY_MS,
     data: {},
   },
   { queue: 'maintenance', name: 'prune', key: 'maintenance-prune', every_ms: PRUNE_EVERY_MS, data: {} },
@@ -241,10 +266,16 @@ export function schedulesOf({ id, connector, config }: Pick<Connection, 'id' | '
         data: { connection_id: id, stream },
       }
     })
-  if (connector.files === undefined) return pulls
+  const readable = connector.availability?.read !== undefined && config.availability.push
+  const data = { connection_id: id }
+  const reads: Schedule[] = readable
+    ? [{ queue: 'availability', name: 'read_back', key: `read-back-${id}`, every_ms: READ_BACK_EVERY_MS, data }]
+    : []
+  if (connector.files === undefined) return [...pulls, ...reads]
   const seconds = config.pull.files_every_seconds ?? DEFAULT_SECONDS.files
   return [
     ...pulls,
+    ...reads,
     { queue: 'files', name: 'read', key: `files-${id}`, every_ms: seconds * 1_000, data: { connection_id: id } },
   ]
 }

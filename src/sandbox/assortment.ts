@@ -1,4 +1,4 @@
-/** What the sandbox merchant sells: the 3PL's physical stock, and what each storefront calls it. Mirrors config/crossdock.yaml. */
+/** What the sandbox merchant sells: what physically lies where, and what each storefront calls it. Mirrors config/crossdock.yaml. */
 
 /** One sellable thing on a storefront and the items one unit of it takes. */
 export interface Offer {
@@ -41,18 +41,58 @@ const THREE_PACK: Offer = {
   takes: { 'TEA-BLACK-100': 3 },
 }
 
-export const OFFERS: Readonly<Record<'shopify' | 'woocommerce', readonly Offer[]>> = {
-  shopify: [...SINGLES, GIFT_BOX],
-  woocommerce: [...SINGLES, THREE_PACK],
+/** What a storefront offers: the pack of three is mapped in the configuration of one of them, the gift box is listed by its SKU. */
+export const offersOf = (connection_id: string): readonly Offer[] =>
+  connection_id === 'woo-shop' ? [...SINGLES, THREE_PACK] : [...SINGLES, GIFT_BOX]
+
+/** Units by item. */
+export type Units = Map<string, number>
+
+const PLENTY = 2_000
+const SCARCE = 12
+
+/**
+ * How the units of an item lie over the first three places, in parts. The two halves of a gift box meet in the second place alone; some
+ * items lie in one place only; half of them are scarce, so that a short demo sells them out.
+ */
+const SPREAD: Readonly<Record<string, { units: number; parts: readonly [number, number, number] }>> = {
+  'TEA-GREEN-100': { units: PLENTY, parts: [2, 2, 0] },
+  'TEA-BLACK-100': { units: PLENTY, parts: [2, 1, 1] },
+  'TEA-MINT-100': { units: SCARCE, parts: [1, 0, 2] },
+  'MUG-BLUE': { units: PLENTY, parts: [0, 2, 2] },
+  'MUG-WHITE': { units: SCARCE, parts: [1, 1, 1] },
+  'POT-GLASS': { units: SCARCE, parts: [1, 0, 0] },
+  'FILTER-100': { units: PLENTY, parts: [1, 1, 2] },
+  'HONEY-250': { units: PLENTY, parts: [2, 1, 1] },
+  'SPOON-OAK': { units: SCARCE, parts: [0, 1, 0] },
+  'TIN-SMALL': { units: SCARCE, parts: [1, 2, 1] },
 }
 
-/** Half of the items are scarce, so that a short demo sells them out; the rest is plenty. */
-export function physicalStock(scale: number): Record<string, number> {
-  const scarce = new Set(['TEA-MINT-100', 'MUG-WHITE', 'POT-GLASS', 'SPOON-OAK', 'TIN-SMALL'])
-  return Object.fromEntries(
-    SINGLES.map(({ sku }) => [sku, scarce.has(sku) ? Math.max(3, Math.round(12 * scale)) : Math.round(2_000 * scale)]),
-  )
+/** Units of each item at each place before the first sale. What belongs to a place that is not there lies in the first one. */
+export function physicalStock(scale: number, places: readonly string[]): Record<string, Record<string, number>> {
+  const stock: Record<string, Record<string, number>> = Object.fromEntries(places.map((place) => [place, {}]))
+  for (const [item, { units, parts }] of Object.entries(SPREAD)) {
+    const total = Math.max(3, Math.round(units * scale))
+    const whole = parts.reduce((sum: number, part) => sum + part, 0)
+    const shares = places.map((_, index) => Math.floor((total * (parts[index] ?? 0)) / whole))
+    const rest = total - shares.reduce((sum, share) => sum + share, 0)
+    const first = Math.max(
+      0,
+      shares.findIndex((share) => share > 0),
+    )
+    for (const [index, place] of places.entries()) {
+      const share = (shares[index] ?? 0) + (index === first ? rest : 0)
+      const held = stock[place]
+      if (held !== undefined && share > 0) held[item] = share
+    }
+  }
+  return stock
 }
+
+/** Items of which a place now and then cannot pick what it has; another place has them, too. */
+export const SOMETIMES_NOT_PICKED: readonly string[] = Object.entries(SPREAD)
+  .filter(([, { units, parts }]) => units === PLENTY && parts.filter((part) => part > 0).length === 3)
+  .map(([item]) => item)
 
 /** Units of each item that an order of these lines takes. */
 export function itemUnits(
@@ -68,7 +108,7 @@ export function itemUnits(
   return units
 }
 
-/** What a storefront should show of an offer when these units of each item are free. */
+/** Units of an offer that can be made whole of these units. */
 export function sellable(offer: Offer, free: ReadonlyMap<string, number>): number {
   return Math.min(
     ...Object.entries(offer.takes).map(([item, each]) => Math.floor(Math.max(0, free.get(item) ?? 0) / each)),

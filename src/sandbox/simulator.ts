@@ -102,6 +102,8 @@ export interface SoldLine {
 export interface SoldOrder {
   external_id: string
   number: string
+  /** Unix ms; some storefronts only know the second. */
+  placed_ms: number
   cancelled: boolean
   paid: boolean
   lines: SoldLine[]

@@ -4,9 +4,10 @@ import { parse } from 'csv-parse/sync'
 import { stringify } from 'csv-stringify/sync'
 import { startSftpServer, type SftpServer } from './sftpServer.ts'
 import { openJournal, type Faults, type Simulator, type SimulatorOptions } from './simulator.ts'
-import { answerTo, book, emptyLedger, freeUnits, type Answer, type Dispatch, type Event, type Ledger, type Parcel, type Units, type Work, type WorkLine } from './threeplLedger.ts' // prettier-ignore
+import { book, emptyLedger, type Arrival, type Dispatch, type Event, type Ledger, type Parcel, type Units, type Work, type WorkLine } from './threeplLedger.ts' // prettier-ignore
+import { answerAll, readOrders, type Picking } from './threeplOrders.ts'
 
-export interface ThreePlOptions extends SimulatorOptions {
+export interface ThreePlOptions extends SimulatorOptions, Pick<Picking, 'cannot_pick'> {
   /** The folder it shares with the hub. */
   root: string
   /** Physical units at the very first start; afterwards its own journal knows. */
@@ -24,10 +25,20 @@ export interface ThreePlOptions extends SimulatorOptions {
   split_share?: number
   /** Share of works of which one unit is not found on the shelf: stock that nobody knew was gone. */
   short_share?: number
+  /** How its tracking numbers begin. */
+  tracking?: string
 }
 
 export interface ThreePlLedger {
-  received: { fulfillment_order: string; order_number: string; lines: Units[]; times: number }[]
+  received: {
+    fulfillment_order: string
+    order_number: string
+    lines: Units[]
+    times: number
+    received_ms: number
+  }[]
+  /** Goods that came in, in their order. */
+  arrived: Arrival[]
   shipped: { shipment_id: string; fulfillment_order: string; tracking_number: string; lines: Units[] }[]
   cancelled: string[]
   rejected: string[]
@@ -40,8 +51,8 @@ export interface ThreePlLedger {
 
 export interface ThreePl extends Simulator {
   ledger: () => ThreePlLedger
-  /** Goods arrive at the dock and are reported in a receipts file. */
-  receive: (lines: readonly Units[]) => void
+  /** Goods arrive at the dock and are reported in a receipts file, under the reference that the delivery note bears. */
+  receive: (lines: readonly Units[], reference?: string) => void
   /** Cuts a full stock file now. */
   count: () => void
   /** True while a report lies in the folder that the hub has not fetched, or has fetched and not dealt with. */
@@ -100,7 +111,7 @@ export async function startThreePl(options: ThreePlOptions): Promise<ThreePl> {
       orderFiles(house).length > 0 ||
       [...ledger.work.values()].some(({ state }) => state === 'accepted'),
     ledger: () => statement(ledger),
-    receive: (lines) => arrive(house, lines),
+    receive: (lines, reference = '') => arrive(house, lines, reference),
     count: () => cutCount(house),
     unread: () => hasUnread(house),
     stop: () => (stopping ??= close()),
@@ -150,7 +161,7 @@ function takeOrders(house: House, name: string): void {
       return
     }
     const at_ms = tick(house)
-    const answers = answerAll(ledger, orders)
+    const answers = answerAll(ledger, options, orders)
     const rows = answers.map((answer) => [answer.fulfillment_order, answer.verdict, answer.reason, iso(at_ms)])
     const dispatches = dispatch(house, 'acks', at_ms, [['fulfillment_order', 'verdict', 'reason', 'at'], ...rows], {
       total: 0,
@@ -158,47 +169,6 @@ function takeOrders(house: House, name: string): void {
     house.note({ kind: 'received', file: name, at_ms, due_ms: at_ms + options.pick_ms, answers, dispatches })
   }
   renameSync(here, archived)
-}
-
-/** One after the other, because a file may hold a work and its recall. They are booked on a copy of the work they are about. */
-function answerAll(ledger: Ledger, orders: readonly Order[]): Answer[] {
-  const known = orders.flatMap(({ fulfillment_order }) => ledger.work.get(fulfillment_order) ?? [])
-  const trial = { ...emptyLedger(), work: new Map(known.map((item) => [item.fulfillment_order, { ...item }])) }
-  const free = freeUnits(ledger)
-  return orders.map((order) => {
-    const answer = answerTo(trial, order, free)
-    book(trial, { kind: 'received', file: '', at_ms: 0, due_ms: 0, answers: [answer], dispatches: [] })
-    return answer
-  })
-}
-
-type Order = Pick<Answer, 'action' | 'fulfillment_order' | 'order_number' | 'lines'>
-
-/** Undefined when the file is not whole: no trailer, or totals that do not agree. */
-function readOrders(text: string): Order[] | undefined {
-  const firstLine = text.split('\n', 1)[0] ?? ''
-  const delimiter = [',', ';', '\t', '|'].reduce((best, next) =>
-    firstLine.split(next).length > firstLine.split(best).length ? next : best,
-  )
-  const [header, ...records] = parse(text, { delimiter, relax_column_count: true, bom: true })
-  const trailer = records.pop()
-  const rows = records.map((record) =>
-    Object.fromEntries(
-      (header ?? []).map((column, i) => [column, record[i]?.replace(/^'(?='*[=+\-@\t\r])/, '') ?? '']),
-    ),
-  )
-  const units = rows.reduce((sum, row) => sum + Number(row['quantity']), 0)
-  if (trailer?.[0] !== 'TRAILER' || Number(trailer[1]) !== rows.length || Number(trailer[2]) !== units) return undefined
-  return [...Map.groupBy(rows, (row) => `${row['action']} ${row['fulfillment_order']}`).values()].map((group) => ({
-    action: group[0]?.['action'] === 'CANCEL' ? 'CANCEL' : 'NEW',
-    fulfillment_order: group[0]?.['fulfillment_order'] ?? '',
-    order_number: group[0]?.['order_number'] ?? '',
-    lines: group.flatMap((row): WorkLine[] =>
-      row['sku'] === ''
-        ? []
-        : [{ sku: row['sku'] ?? '', quantity: Number(row['quantity']), line_reference: row['line_reference'] ?? '' }],
-    ),
-  }))
 }
 
 // ── parcels go out ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -248,7 +218,7 @@ function pack({ options }: House, item: Work, number: number, at_ms: number): Pa
   return {
     shipment_id: `${options.partner.toUpperCase()}-${number}`,
     fulfillment_order: item.fulfillment_order,
-    tracking_number: `PP${String(number).padStart(10, '0')}`,
+    tracking_number: `${options.tracking ?? 'PP'}${String(number).padStart(10, '0')}`,
     carrier: CARRIER,
     shipped_at: iso(at_ms),
     lines,
@@ -284,15 +254,23 @@ function cutCount(house: House): void {
   })
 }
 
-function arrive(house: House, lines: readonly Units[]): void {
+function arrive(house: House, lines: readonly Units[], reference: string): void {
   const at_ms = tick(house)
-  const receipt = `R-${house.ledger.arrivals + 1}`
-  const rows = lines.map(({ sku, quantity }) => [receipt, house.options.location_code, sku, quantity, iso(at_ms), ''])
+  const receipt = `R-${house.ledger.arrivals.length + 1}`
+  const rows = lines.map(({ sku, quantity }) => [
+    receipt,
+    house.options.location_code,
+    sku,
+    quantity,
+    iso(at_ms),
+    reference,
+  ])
   const columns = ['receipt_id', 'location_code', 'sku', 'quantity', 'received_at', 'reference']
   house.note({
     kind: 'arrived',
     at_ms,
     lines: [...lines],
+    reference,
     dispatches: dispatch(house, 'receipts', at_ms, [columns, ...rows], { total: units(lines) }),
   })
 }
@@ -367,12 +345,14 @@ function statement(ledger: Ledger): ThreePlLedger {
   return {
     received: work
       .filter(({ times }) => times > 0)
-      .map(({ fulfillment_order, order_number, lines, times }) => ({
+      .map(({ fulfillment_order, order_number, lines, times, received_ms }) => ({
         fulfillment_order,
         order_number,
         lines: plain(lines),
         times,
+        received_ms,
       })),
+    arrived: [...ledger.arrivals],
     shipped: ledger.parcels.map(({ shipment_id, fulfillment_order, tracking_number, lines }) => ({
       shipment_id,
       fulfillment_order,

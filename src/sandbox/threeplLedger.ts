@@ -46,7 +46,7 @@ export type Event =
   | { kind: 'refused_file'; file: string }
   | { kind: 'shipped'; at_ms: number; next_due_ms: number; parcels: Parcel[]; dispatches: Dispatch[] }
   | { kind: 'counted'; at_ms: number; dispatches: Dispatch[] }
-  | { kind: 'arrived'; at_ms: number; lines: Units[]; dispatches: Dispatch[] }
+  | { kind: 'arrived'; at_ms: number; lines: Units[]; reference?: string; dispatches: Dispatch[] }
   | { kind: 'wrote'; name: string }
   | { kind: 'ack_read'; name: string; accepted: number; rejected: number }
 
@@ -60,6 +60,17 @@ export interface Work {
   remaining: WorkLine[]
   parcels: number
   due_ms: number
+  /** When it first came. */
+  received_ms: number
+}
+
+/** Goods that came in at the dock. */
+export interface Arrival {
+  at_ms: number
+  reference: string
+  lines: Units[]
+  /** Units of the same items that lay here before. */
+  before: Readonly<Record<string, number>>
 }
 
 export interface Ledger {
@@ -73,7 +84,7 @@ export interface Ledger {
   acks: { name: string; accepted: number; rejected: number }[]
   refused_units: number
   sequences: Map<string, number>
-  arrivals: number
+  arrivals: Arrival[]
   /** No two movements happen in one millisecond, so that "before" and "after" a count are never in doubt. */
   last_ms: number
   last_count_ms: number
@@ -82,7 +93,7 @@ export interface Ledger {
 export function emptyLedger(): Ledger {
   return {
     opened: false, on_hand: new Map(), work: new Map(), parcels: [], files: new Set(), refused_files: [], waiting: new Map(), acks: [],
-    refused_units: 0, sequences: new Map(), arrivals: 0, last_ms: 0, last_count_ms: 0,
+    refused_units: 0, sequences: new Map(), arrivals: [], last_ms: 0, last_count_ms: 0,
   } // prettier-ignore
 }
 
@@ -97,7 +108,7 @@ export function book(ledger: Ledger, event: Event): void {
       return
     case 'received':
       ledger.files.add(event.file)
-      for (const answer of event.answers) bookAnswer(ledger, answer, event.due_ms)
+      for (const answer of event.answers) bookAnswer(ledger, answer, event)
       return
     case 'refused_file':
       ledger.refused_files.push(event.file)
@@ -109,7 +120,7 @@ export function book(ledger: Ledger, event: Event): void {
       ledger.last_count_ms = event.at_ms
       return
     case 'arrived':
-      ledger.arrivals += 1
+      ledger.arrivals.push(arrivalOf(ledger, event))
       for (const { sku, quantity } of event.lines) move(ledger, sku, quantity)
       return
     case 'wrote':
@@ -127,7 +138,12 @@ function noteDispatch(ledger: Ledger, dispatch: Dispatch): void {
   if (type !== undefined) ledger.sequences.set(type, Math.max(ledger.sequences.get(type) ?? 0, Number(sequence)))
 }
 
-function bookAnswer(ledger: Ledger, answer: Answer, due_ms: number): void {
+function arrivalOf(ledger: Ledger, { at_ms, lines, reference = '' }: Extract<Event, { kind: 'arrived' }>): Arrival {
+  const before = Object.fromEntries(lines.map(({ sku }) => [sku, ledger.on_hand.get(sku) ?? 0]))
+  return { at_ms, reference, lines, before }
+}
+
+function bookAnswer(ledger: Ledger, answer: Answer, { at_ms, due_ms }: { at_ms: number; due_ms: number }): void {
   const { fulfillment_order, order_number, lines, verdict } = answer
   const known = ledger.work.get(fulfillment_order)
   ledger.refused_units += answer.refused_units
@@ -143,6 +159,7 @@ function bookAnswer(ledger: Ledger, answer: Answer, due_ms: number): void {
       remaining,
       parcels: 0,
       due_ms,
+      received_ms: at_ms,
     })
   } else if (answer.action === 'NEW') {
     known.times += 1

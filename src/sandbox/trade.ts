@@ -1,6 +1,6 @@
-import type { Offer } from './assortment.ts'
-import { itemUnits, sellable } from './assortment.ts'
+import { itemUnits, sellable, type Offer } from './assortment.ts'
 import { pick } from './prng.ts'
+import { backorderUnits, type ShelfRules } from './shelf.ts'
 import type { SoldOrder, Storefront } from './simulator.ts'
 
 /** A storefront with what it offers, as the buyers see it. */
@@ -8,6 +8,11 @@ export interface Shop {
   storefront: Storefront
   offers: readonly Offer[]
   currency: string
+  /** People buy a piece or two of what they see; businesses buy tens, and wait for what is not there. */
+  buyers: 'people' | 'businesses'
+  /** Lower is served first. */
+  priority: number
+  shelf: ShelfRules
 }
 
 /** The gateway as the buyers see it: they pay, and sometimes get money back. */
@@ -24,7 +29,7 @@ export interface ShelfMove {
   sku: string
   at_most: number
   since_ms: number
-  /** A sale elsewhere lowered it (the shelf has to be told), or units came free again. */
+  /** A sale elsewhere lowered it (the shelf has to be told), or units came free again or arrived. */
   cause: 'sale' | 'freed'
 }
 
@@ -34,7 +39,7 @@ export interface TradeOptions {
   random: () => number
   now: () => Date
   orders_per_second: number
-  /** Physical units per item before the first sale: what is free is this minus what was ordered. */
+  /** Physical units per item, all places together, before the first sale: what is free is this minus what was ordered. */
   stock: Readonly<Record<string, number>>
 }
 
@@ -42,13 +47,21 @@ export interface Trade {
   /** Sells for so long; resolves when the last follow-up (edit, cancellation, refund, late payment) has been made. */
   run: (milliseconds: number, signal: AbortSignal) => Promise<void>
   moves: () => readonly ShelfMove[]
+  /** Of each item that may be waited for: by how many units what was ordered exceeds what was there; negative: so many are free. */
+  short: () => Map<string, number>
+  /** Goods have come in: so much more of each item is there. */
+  arrived: (lines: readonly Line[]) => void
 }
 
 const FOLLOW_UP_SHARES = { edit: 0.06, cancel: 0.05, refund: 0.04 } as const
 const PAID_LATE_SHARE = 0.1
 const FOLLOW_UP_DELAY_MS_MAX = 1_500
+/** One order in so many is a business's, of tens of units; every second one of those asks for what may be waited for. */
+const BUSINESS_EVERY = 12
+const BUSINESS_UNITS = { least: 10, most: 30 } as const
+const COUNTRIES = ['DE', 'DE', 'DE', 'AT', 'NL'] as const
 
-interface Line {
+export interface Line {
   sku: string
   quantity: number
 }
@@ -60,6 +73,7 @@ export function createTrade(options: TradeOptions): Trade {
   const actions = createActions(options, shelves)
   const pending = new Set<Promise<void>>()
   let buyers = 0
+  let turns = 0
 
   const later = (work: () => void, signal: AbortSignal): void => {
     const delay = sleep(random() * FOLLOW_UP_DELAY_MS_MAX).then(() => (signal.aborted ? undefined : work()))
@@ -68,11 +82,13 @@ export function createTrade(options: TradeOptions): Trade {
   }
 
   const buyOnce = (signal: AbortSignal): void => {
-    const shop = pick(random, options.shops)
-    const lines = basketOf(shop, random)
+    turns += 1
+    const shop = shopOf(options, turns)
+    const lines = shop.buyers === 'people' ? basketOf(shop, random) : cratesOf(shop, random, turns)
     if (lines.length === 0) return
     buyers += 1
-    const buyer = { name: `Buyer ${buyers}`, email: `buyer${buyers}@sandbox.example`, country: 'DE' }
+    const country = pick(random, COUNTRIES)
+    const buyer = { name: `Buyer ${buyers}`, email: `buyer${buyers}@sandbox.example`, country }
     const order = shop.storefront.sell({ lines, buyer, paid: false, payment_id: null })
     if (order === undefined) return
     shelves.take(shop, lines)
@@ -95,6 +111,8 @@ export function createTrade(options: TradeOptions): Trade {
       while (pending.size > 0) await Promise.all(pending)
     },
     moves: () => shelves.moves,
+    short: shelves.short,
+    arrived: shelves.arrive,
   }
 }
 
@@ -107,6 +125,25 @@ function followUpOf(roll: number): keyof typeof FOLLOW_UP_SHARES | undefined {
     if (roll < threshold) return kind
   }
   return undefined
+}
+
+function shopOf({ shops, random }: TradeOptions, turn: number): Shop {
+  const business = turn % BUSINESS_EVERY === 1
+  const own = shops.filter(({ buyers }) => (buyers === 'businesses') === business)
+  return pick(random, own.length === 0 ? shops : own)
+}
+
+/** One line of anything, and every second time one of what may be waited for; tens of units, never more than the shop shows. */
+function cratesOf({ storefront, shelf, offers }: Shop, random: () => number, turn: number): Line[] {
+  const shown = storefront.products().filter((product) => product.quantity > 0)
+  const waitable = shown.filter(({ sku }) => backorderUnits(shelf, sku) > 0)
+  const wanted = turn % (2 * BUSINESS_EVERY) === 1 && waitable.length > 0 ? [pick(random, waitable)] : []
+  if (shown.length > 0) wanted.push(pick(random, shown))
+  const { least, most } = BUSINESS_UNITS
+  const lines = new Map<string, number>()
+  for (const { sku, quantity } of wanted)
+    lines.set(sku, Math.min(quantity, least + Math.floor(random() * (most - least + 1))))
+  return offers.flatMap(({ sku }) => (lines.has(sku) ? [{ sku, quantity: lines.get(sku) ?? 0 }] : []))
 }
 
 /** One or two lines of what the shop shows, never more than it shows. */
@@ -125,26 +162,37 @@ function basketOf(shop: Shop, random: () => number): Line[] {
 /** Keeps count of what is truly left of each item, and notes every moment at which a shelf has to show another number. */
 function createShelves({ shops, stock, now }: TradeOptions) {
   const moves: ShelfMove[] = []
-  const wanted = new Map<string, number>()
-  const free = (): Map<string, number> =>
-    new Map(Object.entries(stock).map(([item, units]) => [item, units - (wanted.get(item) ?? 0)]))
-  const change = (shop: Shop, lines: readonly Line[], cause: ShelfMove['cause']): void => {
-    const before = free()
-    for (const [item, count] of itemUnits(shop.offers, lines))
-      wanted.set(item, (wanted.get(item) ?? 0) + (cause === 'sale' ? count : -count))
-    const after = free()
+  const free = new Map(Object.entries(stock))
+  const note = (before: ReadonlyMap<string, number>, cause: ShelfMove['cause'], seller?: Shop): void => {
     const since_ms = now().getTime()
-    for (const { storefront, offers } of shops) {
+    for (const { storefront, offers, shelf } of shops) {
       for (const offer of offers) {
-        const at_most = sellable(offer, after)
-        // A shelf whose number stays (a three-pack after one unit) has nothing to be told; the selling shelf knows by itself.
-        if (at_most === sellable(offer, before) || (cause === 'sale' && storefront === shop.storefront)) continue
+        const at_most = sellable(offer, free)
+        // A shelf whose number stays (a three-pack after one unit) has nothing to be told; the selling shelf knows by itself. What
+        // may be waited for has no bound in what is there.
+        if (at_most === sellable(offer, before) || (cause === 'sale' && storefront === seller?.storefront)) continue
+        if (Object.keys(offer.takes).some((item) => backorderUnits(shelf, item) > 0)) continue
         moves.push({ connection_id: storefront.connection_id, sku: offer.sku, at_most, since_ms, cause })
       }
     }
   }
+  const change = (shop: Shop, lines: readonly Line[], cause: ShelfMove['cause']): void => {
+    const before = new Map(free)
+    for (const [item, count] of itemUnits(shop.offers, lines))
+      free.set(item, (free.get(item) ?? 0) + (cause === 'sale' ? -count : count))
+    note(before, cause, shop)
+  }
   return {
     moves,
+    short: (): Map<string, number> => {
+      const waitable = [...free].filter(([item]) => shops.some(({ shelf }) => backorderUnits(shelf, item) > 0))
+      return new Map(waitable.map(([item, units]) => [item, -units]))
+    },
+    arrive: (lines: readonly Line[]): void => {
+      const before = new Map(free)
+      for (const { sku, quantity } of lines) free.set(sku, (free.get(sku) ?? 0) + quantity)
+      note(before, 'freed')
+    },
     take: (shop: Shop, lines: readonly Line[]) => change(shop, lines, 'sale'),
     free: (shop: Shop, lines: readonly Line[]) => change(shop, lines, 'freed'),
   }

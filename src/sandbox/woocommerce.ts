@@ -10,6 +10,10 @@ export interface WooOptions extends SimulatorOptions {
   connection_id: string
   products: readonly Product[]
   currency: string
+  /** Numbers of its orders begin after it, so that two shops of one merchant have none in common. */
+  first_id?: number
+  /** Whom the REST API lets in, and what signs the webhooks. Those of the sandbox configuration unless told otherwise. */
+  secrets?: { consumer_key: string; consumer_secret: string; webhook: string }
   /** Products that are variations of one parent, by their SKUs. */
   variable?: readonly { title: string; skus: readonly string[] }[]
 }
@@ -18,9 +22,11 @@ export interface WooSimulator extends Storefront, Pick<Deeds, 'trash' | 'restore
   hooks: () => readonly Hook[]
 }
 
-const CONSUMER_KEY = 'ck_sandbox_0123456789abcdef0123456789abcdef01234567'
-const CONSUMER_SECRET = 'cs_sandbox_0123456789abcdef0123456789abcdef01234567'
-const WEBHOOK_SECRET = 'sandbox-woocommerce-webhook-secret'
+const SECRETS = {
+  consumer_key: 'ck_sandbox_0123456789abcdef0123456789abcdef01234567',
+  consumer_secret: 'cs_sandbox_0123456789abcdef0123456789abcdef01234567',
+  webhook: 'sandbox-woocommerce-webhook-secret',
+}
 /** A hook that has failed more often than this in a row is switched off at its next failure (class-wc-webhook.php). */
 const FAILURES_MAX = 5
 const TOPICS = ['order.created', 'order.updated', 'order.deleted', 'order.restored'] as const
@@ -43,7 +49,8 @@ const THROTTLED = {
  */
 export async function startWooSimulator(options: WooOptions): Promise<WooSimulator> {
   let faults = options.faults
-  const webhooks = createWebhooks({ ...options, faults: () => faults, shop: () => shop })
+  const { webhook, ...consumer } = options.secrets ?? SECRETS
+  const webhooks = createWebhooks({ ...options, secret: webhook, faults: () => faults, shop: () => shop })
   const shop: Shop = openShop({
     ...options,
     variable: options.variable ?? [],
@@ -59,8 +66,7 @@ export async function startWooSimulator(options: WooOptions): Promise<WooSimulat
     answer: (request) =>
       answerRest(request, {
         shop,
-        consumer_key: CONSUMER_KEY,
-        consumer_secret: CONSUMER_SECRET,
+        ...consumer,
         now: options.now,
         hooks: webhooks.list,
         reviveHook: webhooks.revive,
@@ -72,12 +78,7 @@ export async function startWooSimulator(options: WooOptions): Promise<WooSimulat
   return {
     url: server.url,
     connection_id: options.connection_id,
-    settings: {
-      site_url: server.url,
-      consumer_key: CONSUMER_KEY,
-      consumer_secret: CONSUMER_SECRET,
-      webhook_secrets: [WEBHOOK_SECRET],
-    },
+    settings: { site_url: server.url, ...consumer, webhook_secrets: [webhook] },
     ...createDeeds(shop, options.now),
     ledger: shop.ledger,
     hooks: webhooks.list,
@@ -93,6 +94,7 @@ export async function startWooSimulator(options: WooOptions): Promise<WooSimulat
 }
 
 interface WebhookOptions {
+  secret: string
   random: () => number
   now: () => Date
   faults: () => Faults
@@ -120,7 +122,7 @@ function createWebhooks(options: WebhookOptions) {
       return options.shop().attempted(delivery.id)
     const deleted = delivery.topic === 'order.deleted'
     const body = JSON.stringify(deleted ? { id: order.id } : orderJson(order, options.shop()))
-    const headers = headersOf(hook, body, options.now())
+    const headers = headersOf(hook, body, options)
     const lost = options.random() < options.faults().webhook_drop_share
     const twice = options.random() < options.faults().webhook_duplicate_share
     const status = lost ? undefined : await postWebhook(url, body, headers)
@@ -173,9 +175,13 @@ function count(hook: Hook, status: number | undefined): void {
   else hook.failures += 1
 }
 
-function headersOf(hook: Hook, body: string, now: Date): Record<string, string> {
+function headersOf(
+  hook: Hook,
+  body: string,
+  { now, secret }: Pick<WebhookOptions, 'now' | 'secret'>,
+): Record<string, string> {
   const [resource = '', event = ''] = hook.topic.split('.')
-  const delivery = createHash('md5').update(`${hook.id}${Math.floor(now.getTime() / 1_000)}`).digest('hex') // prettier-ignore
+  const delivery = createHash('md5').update(`${hook.id}${Math.floor(now().getTime() / 1_000)}`).digest('hex') // prettier-ignore
   return {
     'content-type': 'application/json',
     'user-agent': 'WooCommerce/10.3.0 Hookshot (WordPress/6.8.3)',
@@ -183,7 +189,7 @@ function headersOf(hook: Hook, body: string, now: Date): Record<string, string> 
     'x-wc-webhook-topic': hook.topic,
     'x-wc-webhook-resource': resource,
     'x-wc-webhook-event': event,
-    'x-wc-webhook-signature': signHmac(body, WEBHOOK_SECRET, 'base64'),
+    'x-wc-webhook-signature': signHmac(body, secret, 'base64'),
     'x-wc-webhook-id': String(hook.id),
     'x-wc-webhook-delivery-id': delivery,
   }

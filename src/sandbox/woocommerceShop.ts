@@ -57,6 +57,8 @@ export interface ShopOptions {
   products: readonly Product[]
   variable: readonly { title: string; skus: readonly string[] }[]
   currency: string
+  /** Numbers of orders begin after it. */
+  first_id?: number
   now: () => Date
   /** Whether anybody listens to this topic now; a change nobody listens to is announced to nobody. */
   listens: (topic: Delivery['topic']) => boolean
@@ -77,7 +79,7 @@ export function openShop(options: ShopOptions) {
   const undelivered = new Map<number, Delivery>()
   const stockWrites: StorefrontLedger['stock_writes'] = []
   const catalogue = catalogueOf(options)
-  let lastId = FIRST_ID
+  let lastId = options.first_id ?? FIRST_ID
 
   const apply = (change: Change): void => {
     if (change.order !== undefined) orders.set(change.order.id, change.order)
@@ -176,6 +178,7 @@ export function soldOrder(order: ShopOrder, currency: string): SoldOrder {
   return {
     external_id: String(order.id),
     number: String(order.id),
+    placed_ms: order.created_ms,
     cancelled: order.status === 'cancelled' || order.status === 'trash',
     paid: order.paid_ms !== null,
     lines: order.lines.map((line) => ({

@@ -1,8 +1,9 @@
 import { join } from 'node:path'
-import { OFFERS, physicalStock, type Offer } from './assortment.ts'
+import { offersOf, physicalStock, SOMETIMES_NOT_PICKED, type Offer } from './assortment.ts'
 import { seededRandom } from './prng.ts'
+import type { StockRule, ShelfRules } from './shelf.ts'
 import { startShopifySimulator } from './shopify/index.ts'
-import type { Faults, Simulator, SimulatorOptions } from './simulator.ts'
+import type { Faults, Simulator, SimulatorOptions, Storefront } from './simulator.ts'
 import { startStripeSimulator, type StripeSimulator } from './stripe.ts'
 import { startThreePl, type ThreePl } from './threepl.ts'
 import { createTrade, type Shop, type Trade } from './trade.ts'
@@ -11,6 +12,10 @@ import { startWooSimulator } from './woocommerce.ts'
 const CURRENCY = 'EUR'
 /** A merchant who sells several orders a second is on Shopify's largest plan. */
 const PLUS_PLAN = { max: 20_000, per_second: 1_000, query_max: 1_000 }
+const SHOP_CALLS_PER_SECOND = 200
+/** Far enough apart that two shops of one connector never give out the same order number. */
+const NUMBERS_APART = 1_000_000
+const CANNOT_PICK_SHARE = 0.05
 
 type CommonOptions = SimulatorOptions & { connection_id: string }
 
@@ -18,11 +23,23 @@ type CommonOptions = SimulatorOptions & { connection_id: string }
 export interface SandboxConnection {
   id: string
   connector: string
+  serves_from: readonly string[]
+  orders: { priority: number; shortfall: string }
+  availability: ShelfRules['availability']
+  settings: Readonly<Record<string, unknown>>
+}
+
+export interface SandboxLocation {
+  id: string
+  connection?: string
+  external_code?: string
 }
 
 export interface WorldOptions {
   connections: readonly SandboxConnection[]
-  /** Folder of the vendors' ledgers and of the 3PL's files; `keep: false` leaves the ledgers in memory. */
+  locations: readonly SandboxLocation[]
+  stock_rules: readonly StockRule[]
+  /** Folder of the vendors' ledgers and of the warehouses' files; `keep: false` leaves the ledgers in memory. */
   data_dir: string
   keep: boolean
   seed: number
@@ -31,17 +48,24 @@ export interface WorldOptions {
   stock_scale: number
   faults: Faults
   now: () => Date
-  /** How fast the simulated 3PL looks, picks and counts. */
+  /** How fast the simulated warehouses look, pick and count. */
   warehouse: { poll_ms: number; pick_ms: number; snapshot_every_ms: number }
 }
 
-/** The other side: storefronts, a 3PL, a gateway, and the buyers between them. Each keeps its own ledger. */
-export interface World {
-  shops: readonly Shop[]
-  warehouse: ThreePl
-  gateway: StripeSimulator
+/** A place where goods lie, and whoever works there. */
+export interface House {
+  location_id: string
+  connection_id: string
+  simulator: ThreePl
   /** Physical units per item before the first sale. */
   stock: Readonly<Record<string, number>>
+}
+
+/** The other side: storefronts, warehouses, a gateway, and the buyers between them. Each keeps its own ledger. */
+export interface World {
+  shops: readonly Shop[]
+  houses: readonly House[]
+  gateway: StripeSimulator
   /** Settings by connection id that point the hub's connections at the simulators. */
   settings: ReadonlyMap<string, Readonly<Record<string, unknown>>>
   trade: (orders_per_second: number) => Trade
@@ -49,21 +73,25 @@ export interface World {
   connectTo: (hub_url: string) => void
   setFaults: (faults: Faults) => void
   busy: () => boolean
+  /** True while a warehouse's report lies in its folder that the hub has not dealt with. */
+  unread: () => boolean
   stop: () => Promise<void>
 }
 
 /** Every vendor has its own chance and its own port, so that what one does changes nothing for the others. */
 function vendorOpener(options: WorldOptions) {
-  return async <T>(id: string, index: number, start: (common: CommonOptions) => Promise<T>): Promise<T> => {
+  let opened = 0
+  return async <T>(id: string, start: (common: CommonOptions) => Promise<T>): Promise<T> => {
+    opened += 1
     const common = {
       connection_id: id,
       journal_path: options.keep ? join(options.data_dir, `${id}.jsonl`) : null,
-      random: seededRandom(options.seed + index),
+      random: seededRandom(options.seed + opened),
       now: options.now,
       faults: options.faults,
       webhook_url: null,
     }
-    const port = options.port_base === 0 ? 0 : options.port_base + index
+    const port = options.port_base === 0 ? 0 : options.port_base + opened
     try {
       return await start({ ...common, port })
     } catch (thrown) {
@@ -73,82 +101,141 @@ function vendorOpener(options: WorldOptions) {
   }
 }
 
-async function openVendors(
-  options: WorldOptions,
-  stock: Readonly<Record<string, number>>,
-  idOf: (connector: string) => string,
-) {
-  const opened = vendorOpener(options)
-  const shopify = await opened(idOf('shopify'), 1, (common) =>
-    startShopifySimulator({
-      ...common,
-      shop: 'sandbox.myshopify.com',
-      points: PLUS_PLAN,
-      products: shelfOf(OFFERS.shopify),
-      currency: CURRENCY,
-    }),
-  )
-  const woocommerce = await opened(idOf('woocommerce'), 2, (common) =>
-    startWooSimulator({ ...common, products: shelfOf(OFFERS.woocommerce), currency: CURRENCY }),
-  )
-  const gateway = await opened(idOf('stripe'), 3, (common) =>
-    startStripeSimulator({ ...common, currency: CURRENCY, fee: { percent_bp: 150, fixed_minor: 25 } }),
-  )
-  const place = { root: join(options.data_dir, idOf('filedrop')), location_code: 'HAM1', partner: 'sandbox' }
-  const warehouse = await opened(idOf('filedrop'), 4, (common) =>
-    startThreePl({ ...common, ...place, stock, ...options.warehouse }),
-  )
-  return { shopify, woocommerce, gateway, warehouse }
+type Opener = ReturnType<typeof vendorOpener>
+/** One simulator, in the part it plays, with what the connection has to be told. */
+interface Opened {
+  id: string
+  simulator: Simulator
+  shop?: Shop
+  house?: House
+  gateway?: StripeSimulator
+  settings: Readonly<Record<string, unknown>>
+}
+type Start = (connection: SandboxConnection, context: { options: WorldOptions; open: Opener }) => Promise<Opened>
+
+/** How a connection of each connector gets the other side it speaks with. */
+const VENDORS: Readonly<Record<string, Start>> = {
+  shopify: async (connection, { options, open }) => {
+    const offers = offersOf(connection.id)
+    const shop = textOf(connection.settings['shop'], 'sandbox.myshopify.com')
+    const storefront = await open(connection.id, (common) =>
+      startShopifySimulator({ ...common, shop, points: PLUS_PLAN, products: shelfOf(offers), currency: CURRENCY }),
+    )
+    return shopOpened(connection, options, storefront, { points_per_second: PLUS_PLAN.per_second })
+  },
+  woocommerce: async (connection, { options, open }) => {
+    const alike = options.connections.filter(({ connector }) => connector === 'woocommerce')
+    const numbers = alike.indexOf(connection)
+    const products = shelfOf(offersOf(connection.id))
+    const first = numbers === 0 ? {} : { first_id: NUMBERS_APART * numbers }
+    const storefront = await open(connection.id, (common) =>
+      startWooSimulator({ ...common, ...first, ...secretsOf(connection), products, currency: CURRENCY }),
+    )
+    return shopOpened(connection, options, storefront, { calls_per_second: SHOP_CALLS_PER_SECOND })
+  },
+  stripe: async ({ id }, { open }) => {
+    const gateway = await open(id, (common) =>
+      startStripeSimulator({ ...common, currency: CURRENCY, fee: { percent_bp: 150, fixed_minor: 25 } }),
+    )
+    return { id, simulator: gateway, gateway, settings: gateway.settings }
+  },
+  filedrop: async ({ id, settings }, { options, open }) => {
+    const places = placesOf(options)
+    const index = places.findIndex(({ connection }) => connection === id)
+    const place = places[index]
+    if (place === undefined) throw new Error(`the sandbox needs a location that connection ${id} operates`)
+    const ids = places.map((each) => each.id)
+    const stock = physicalStock(options.stock_scale, ids)[place.id] ?? {}
+    const own = {
+      root: join(options.data_dir, id),
+      location_code: place.external_code ?? place.id,
+      partner: textOf(settings['partner'], id),
+      tracking: `P${String.fromCodePoint(80 + index)}`,
+      // Work that one place cannot pick goes to another, so there has to be another.
+      ...(places.length > 1 ? { cannot_pick: { share: CANNOT_PICK_SHARE, skus: SOMETIMES_NOT_PICKED } } : {}),
+    }
+    const simulator = await open(id, (common) => startThreePl({ ...common, ...own, stock, ...options.warehouse }))
+    const house = { location_id: place.id, connection_id: id, simulator, stock }
+    return { id, simulator, house, settings: simulator.settings }
+  },
 }
 
-/** Starts a simulator for each connection that has one. They listen on 127.0.0.1 only. */
-export async function startWorld(options: WorldOptions): Promise<World> {
-  const stock = physicalStock(options.stock_scale)
-  const idOf = (connector: string): string => {
-    const found = options.connections.find((connection) => connection.connector === connector)
-    if (found === undefined) throw new Error(`the sandbox needs a connection of connector ${connector}`)
-    return found.id
+const textOf = (value: unknown, otherwise: string): string => (typeof value === 'string' ? value : otherwise)
+
+/** Locations that a file-drop connection operates: there are goods in them. */
+function placesOf({ connections, locations }: WorldOptions): SandboxLocation[] {
+  const operators = new Set(connections.filter(({ connector }) => connector === 'filedrop').map(({ id }) => id))
+  return locations.filter(({ connection }) => connection !== undefined && operators.has(connection))
+}
+
+function secretsOf({ settings }: SandboxConnection) {
+  const { consumer_key, consumer_secret, webhook_secrets } = settings
+  const [webhook] = Array.isArray(webhook_secrets) ? (webhook_secrets as unknown[]) : []
+  if (typeof consumer_key !== 'string' || typeof consumer_secret !== 'string' || typeof webhook !== 'string') return {}
+  return { secrets: { consumer_key, consumer_secret, webhook } }
+}
+
+function shopOpened(
+  { id, serves_from, availability, orders }: SandboxConnection,
+  { stock_rules }: WorldOptions,
+  storefront: Storefront,
+  pace: Readonly<Record<string, unknown>>,
+): Opened {
+  const shop: Shop = {
+    storefront,
+    offers: offersOf(id),
+    currency: CURRENCY,
+    buyers: orders.shortfall === 'backorder' ? 'businesses' : 'people',
+    priority: orders.priority,
+    shelf: { connection_id: id, serves_from, availability, rules: stock_rules },
   }
-  const { shopify, woocommerce, gateway, warehouse } = await openVendors(options, stock, idOf)
-  const shops: Shop[] = [
-    { storefront: shopify, offers: OFFERS.shopify, currency: CURRENCY },
-    { storefront: woocommerce, offers: OFFERS.woocommerce, currency: CURRENCY },
-  ]
-  const all: [string, Simulator][] = [
-    [idOf('shopify'), shopify],
-    [idOf('woocommerce'), woocommerce],
-    [idOf('stripe'), gateway],
-    [idOf('filedrop'), warehouse],
-  ]
+  return { id, simulator: storefront, shop, settings: { ...storefront.settings, ...pace } }
+}
+
+/** Starts a simulator for each connection whose connector has one. They listen on 127.0.0.1 only. */
+export async function startWorld(options: WorldOptions): Promise<World> {
+  const open = vendorOpener(options)
+  const all: Opened[] = []
+  const stop = async (): Promise<void> => {
+    for (const { simulator } of all) await simulator.stop()
+  }
+  try {
+    for (const connection of options.connections) {
+      const start = VENDORS[connection.connector]
+      if (start !== undefined) all.push(await start(connection, { options, open }))
+    }
+    return worldOf(all, options, stop)
+  } catch (thrown) {
+    await stop()
+    throw thrown
+  }
+}
+
+function worldOf(all: readonly Opened[], options: WorldOptions, stop: () => Promise<void>): World {
+  const shops = all.flatMap(({ shop }) => shop ?? [])
+  const houses = all.flatMap(({ house }) => house ?? [])
+  const gateway = all.find((each) => each.gateway !== undefined)?.gateway
+  if (gateway === undefined) throw new Error('the sandbox needs a connection of connector stripe')
+  const stock: Record<string, number> = {}
+  for (const house of houses)
+    for (const [item, units] of Object.entries(house.stock)) stock[item] = (stock[item] ?? 0) + units
+  const { seed, now } = options
   return {
     shops,
-    warehouse,
+    houses,
     gateway,
-    stock,
-    settings: new Map([
-      ...all.map(([id, simulator]): [string, Readonly<Record<string, unknown>>] => [id, simulator.settings]),
-      [idOf('shopify'), { ...shopify.settings, points_per_second: PLUS_PLAN.per_second }],
-      [idOf('woocommerce'), { ...woocommerce.settings, calls_per_second: 200 }],
-    ]),
+    settings: new Map(all.map(({ id, settings }) => [id, settings])),
     trade: (orders_per_second) =>
-      createTrade({
-        shops,
-        till: gateway,
-        random: seededRandom(options.seed),
-        now: options.now,
-        orders_per_second,
-        stock,
-      }),
+      createTrade({ shops, till: gateway, random: seededRandom(seed), now, orders_per_second, stock }),
     connectTo: (hub_url) => {
-      for (const [id, simulator] of all) simulator.setWebhookUrl(`${hub_url}/webhooks/${id}`)
+      for (const { id, simulator } of all) simulator.setWebhookUrl(`${hub_url}/webhooks/${id}`)
     },
     setFaults: (faults) => {
-      for (const [, simulator] of all) simulator.setFaults(faults)
+      for (const { simulator } of all) simulator.setFaults(faults)
     },
-    busy: () => all.some(([, simulator]) => simulator.busy()),
-    stop: async () => {
-      for (const [, simulator] of all) await simulator.stop()
-    },
+    busy: () => all.some(({ simulator }) => simulator.busy()),
+    unread: () => houses.some(({ simulator }) => simulator.unread()),
+    stop,
   }
 }
 

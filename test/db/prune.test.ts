@@ -27,8 +27,24 @@ test('old attempts and ended sessions go, the others stay, and a second run find
     `insert into sessions (id, data, expires_at) values ('over', '{}', $1), ('live', '{}', $1::timestamptz + interval '1 s')`,
     [NOW],
   )
-  expect(await prune(db, NOW)).toEqual({ attempts: 1, sessions: 1 })
+  expect(await prune(db, NOW)).toMatchObject({ attempts: 1, sessions: 1 })
   expect(await db.query('select subject from attempts')).toEqual([{ subject: 'young' }])
   expect(await db.query('select id from sessions')).toEqual([{ id: 'live' }])
-  expect(await prune(db, NOW)).toEqual({ attempts: 0, sessions: 0 })
+  expect(await prune(db, NOW)).toMatchObject({ attempts: 0, sessions: 0 })
+})
+
+test('publications of a month ago and cases resolved long ago go; open cases stay', async () => {
+  const { db } = database
+  await db.query(
+    `insert into publications (listing_id, connection_id, quantity, terms, at) values (1, 'shop', 5, '[]', '2026-10-01'), (1, 'shop', 6, '[]', $1)`,
+    [NOW],
+  )
+  await db.query(
+    `insert into cases (company_id, kind, subject, state, opened_at, seen_at, resolved_at) values
+       ('acme', 'channel_drift', 'a', 'open', '2026-01-01', '2026-01-01', null),
+       ('acme', 'channel_drift', 'b', 'resolved', '2026-01-01', '2026-01-01', '2026-01-02')`,
+  )
+  expect(await prune(db, NOW)).toMatchObject({ publications: 1, cases: 1 })
+  expect(await db.query('select subject from cases')).toEqual([{ subject: 'a' }])
+  expect(await db.query('select quantity from publications')).toEqual([{ quantity: 6 }])
 })

@@ -28,10 +28,18 @@ function expectNothingWrong(result: Record<string, unknown>): void {
     units_undersold: 0,
     availability_wrong: 0,
     shipments_lost: 0,
+    priority_inversions: 0,
+    explained_wrong: 0,
     payouts: { unmatched: 0, difference_minor: 0 },
     orders_accepted: result['orders_sent'],
   })
   expect(result['orders_sent']).toBeGreaterThan((SECONDS * RATE) / 2)
+  // There was something to get wrong: every place shipped, goods ran out, businesses waited and were served by the restock.
+  expect(Object.keys(result['locations'] as object).toSorted()).toEqual(['berlin', 'hamburg', 'leipzig'])
+  expect(Math.min(...Object.values(result['locations'] as Record<string, number>))).toBeGreaterThan(0)
+  expect(result['sold_out_skus']).toBeGreaterThan(0)
+  expect(result['restocked_units']).toBeGreaterThan(0)
+  expect((result['backorders'] as { filled: number }).filled).toBeGreaterThan(0)
   expect((result['payouts'] as { lines: number }).lines).toBeGreaterThan((SECONDS * RATE) / 2)
 }
 

@@ -272,7 +272,11 @@ export async function expectBooksToBalance(db: Queryable): Promise<void> {
   )
   expect(drift).toEqual([])
   const promised = await db.query(
-    `select s.item_id, s.location_id from stock s left join reservations r on r.item_id = s.item_id and r.location_id = s.location_id
+    `with r as (
+       select item_id, location_id, state, quantity from reservations
+       union all select item_id, location_id, state, units from hold_units where state = 'held'
+     )
+     select s.item_id, s.location_id from stock s left join r on r.item_id = s.item_id and r.location_id = s.location_id
      group by s.item_id, s.location_id, s.reserved, s.committed
      having s.reserved <> coalesce(sum(r.quantity) filter (where r.state = 'held'), 0)
        or s.committed <> coalesce(sum(r.quantity) filter (where r.state = 'committed'), 0)`,

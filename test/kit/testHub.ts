@@ -44,7 +44,11 @@ export function testHub(parts: {
 }): Hub {
   const connections = new Map(parts.connections.map((connection) => [connection.id, connectionOf(connection)]))
   return {
-    config: { connections: [...connections.values()].map(({ config }) => config) } as unknown as Config,
+    config: {
+      companies: [{ id: 'acme', name: 'Acme' }],
+      locations: [{ id: 'berlin', company: 'acme', name: 'Berlin', kind: 'warehouse', country: 'DE' }],
+      connections: [...connections.values()].map(({ config }) => config),
+    } as unknown as Config,
     db: parts.db,
     clock: parts.clock ?? testClock(),
     ids: { uuid: uuidv7 },

@@ -111,6 +111,26 @@ test('a whole batch leaves in one call, and again under the same name', async ()
   expect((await outbox()).every((row) => row.state === 'done')).toBe(true)
 })
 
+test('a batch of which one member is being changed leaves whole or not at all: nobody is left behind under its name', async () => {
+  setUp({ readable: false, batch_max: 10 })
+  const [group] = await orders(3)
+  await inTransaction(database.db, async (tx) => {
+    await tx.query('select 1 from outbox where id = (select max(id) from outbox) for update')
+    expect(await run(group!)).toContain('is being changed')
+  })
+  expect(vendor.calls).toBe(0)
+  clock.forward(60_000)
+  // The member that was held is still queued; its lease brings it back, and the three go together.
+  await sweepOnce(hub, newSweep())
+  await relayDue(hub)
+  const again = queues.added.filter((job) => job.queue === 'fulfillment').at(-1)?.data as GroupRef
+  await run(again)
+  expect(vendor.done).toEqual([
+    { key: group!.batch_key, entries: [expect.anything(), expect.anything(), expect.anything()] },
+  ])
+  expect(await outbox()).toMatchObject(Array.from({ length: 3 }, () => ({ state: 'done' })))
+})
+
 test('a call whose answer got lost is repeated under its key, which the vendor honours', async () => {
   const [group] = await orders(1)
   vendor.mood.cuts_after_doing = 1

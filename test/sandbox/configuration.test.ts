@@ -20,9 +20,11 @@ const DECIDED_AT_START = new Set([
 test('the simulators know the secrets and ids that the sandbox configuration names', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'crossdock-world-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
-  const { connections } = loadConfig('config/crossdock.yaml', { connectors, variables: {} })
+  const { connections, locations, stock_rules } = loadConfig('config/crossdock.yaml', { connectors, variables: {} })
   const world = await startWorld({
     connections,
+    locations,
+    stock_rules,
     data_dir: folder,
     keep: false,
     seed: 1,
@@ -33,6 +35,19 @@ test('the simulators know the secrets and ids that the sandbox configuration nam
     warehouse: { poll_ms: 1_000, pick_ms: 1_000, snapshot_every_ms: 60_000 },
   })
   onTestFinished(() => world.stop())
+  // Two storefronts of one kind, and three places that speak files, each with a simulator of its own.
+  expect(world.shops.map(({ storefront, buyers }) => [storefront.connection_id, buyers])).toEqual([
+    ['shopify-eu', 'people'],
+    ['woo-shop', 'people'],
+    ['b2b-portal', 'businesses'],
+  ])
+  expect(world.houses.map(({ location_id, connection_id }) => [location_id, connection_id])).toEqual([
+    ['hamburg', 'threepl'],
+    ['berlin', 'wms-berlin'],
+    ['leipzig', 'wms-leipzig'],
+  ])
+  const urls = world.shops.map(({ storefront }) => storefront.url)
+  expect(new Set(urls).size).toBe(urls.length)
   expect(connections.map(({ id }) => id).toSorted()).toEqual([...world.settings.keys()].toSorted())
   for (const { id, settings } of connections) {
     const simulated = Object.entries(world.settings.get(id) ?? {}).filter(([name]) => !DECIDED_AT_START.has(name))

@@ -199,15 +199,42 @@ describe('a 3PL', () => {
   it('reports late what it counted early, and goods that arrive', async () => {
     const { threePl, hub } = await open({ faults: { ...KIND, webhook_delay_ms_max: 600 } })
     await hub.send('b1', [work('FO-1', { A: 4 })])
-    threePl.receive([{ sku: 'B', quantity: 7 }])
+    threePl.receive([{ sku: 'B', quantity: 7 }], 'PO-7')
     const facts = await untilQuiet(threePl, hub)
     const [count] = documents(facts, 'stock_count')
     const [shipment] = documents(facts, 'shipment')
     expect(count?.lines).toMatchObject([{ sku: 'A', on_hand: 10 }, { sku: 'B', on_hand: 5 }]) // prettier-ignore
     expect(Date.parse(count?.as_of ?? '')).toBeLessThan(Date.parse(shipment?.shipped_at ?? ''))
     expect(facts.findIndex(({ kind }) => kind === 'stock_count')).toBeGreaterThan(-1)
-    expect(documents(facts, 'stock_change')).toMatchObject([{ sku: 'B', delta: 7, location_code: 'B1' }])
+    expect(documents(facts, 'stock_change')).toMatchObject([
+      { sku: 'B', delta: 7, location_code: 'B1', reference: 'PO-7' },
+    ])
+    expect(threePl.ledger().arrived).toMatchObject([
+      { reference: 'PO-7', lines: [{ sku: 'B', quantity: 7 }], before: { B: 5 } },
+    ])
     expect(threePl.ledger().on_hand).toEqual({ A: 6, B: 12 })
+  })
+
+  it('sends back some work that it cannot pick, and keeps the goods', async () => {
+    const { threePl, hub } = await open({ cannot_pick: { share: 0.6, skus: ['A'] } })
+    await hub.send('b1', [work('FO-1', { A: 2 }), work('FO-2', { A: 1, B: 1 }), work('FO-3', { B: 1 })])
+    const facts = await untilQuiet(threePl, hub)
+    expect(
+      documents(facts, 'acknowledgement').map(({ fulfillment_order, verdict, reason }) => [
+        fulfillment_order,
+        verdict,
+        reason,
+      ]),
+    ).toEqual([
+      ['FO-1', 'rejected', 'cannot pick'],
+      ['FO-2', 'accepted', null],
+      ['FO-3', 'accepted', null],
+    ])
+    expect(threePl.ledger()).toMatchObject({ on_hand: { A: 9, B: 3 }, rejected: ['FO-1'], refused_units: 0 })
+    // The same work sent again is the same work.
+    await hub.send('b2', [work('FO-1', { A: 2 })])
+    await untilQuiet(threePl, hub)
+    expect(threePl.ledger()).toMatchObject({ on_hand: { A: 9, B: 3 }, rejected: ['FO-1'] })
   })
 
   it('puts a broken order file aside, so that it is sent again', async () => {

@@ -3,16 +3,12 @@ import type { CoreContext } from '../context.ts'
 import type { AvailabilityLine, AvailabilityResult } from '../model/effects.ts'
 import type { Db, Queryable, Tx } from '../../db/pool.ts'
 import { inTransaction } from '../../db/transaction.ts'
-import { computeAvailability, policyOf } from './load.ts'
-import {
-  beliefAfter,
-  PUSH_ATTEMPTS_MAX,
-  pushBackoffMs,
-  REASSERT_AFTER_MS,
-  UNSEEN_HOLD_MS,
-  UNSEEN_LAG_MS,
-  type ChannelBelief,
-} from './rules.ts'
+import { computeAvailability, policyOf, type ListingAvailability } from './load.ts'
+import { recordLags } from './lag.ts'
+import { publish } from './publications.ts'
+import { later, unchanged, updateFor, writeUpdates, type ClaimedNumber, type LockedRow } from './pushUpdates.ts'
+import type { AvailabilityTerm } from './rules.ts'
+import { pushBackoffMs, REASSERT_AFTER_MS, UNSEEN_HOLD_MS, UNSEEN_LAG_MS, type ChannelBelief } from './rulesBelief.ts'
 
 /**
  * Telling a channel what it may sell, while it sells.
@@ -29,6 +25,12 @@ import {
  * - A won compare shows that T - T0 = s as of the claim; s loses that value and T0 becomes T: the left side does not move.
  * The number sent is at most S - N - u. At a won compare u >= T - N, so the channel shows at most S - T: units that exist.
  *
+ * S is whatever may be promised on this channel besides its own sales, and may move at any time: other channels' orders, receipts,
+ * units ordered ahead (`backorder` less what waits), and cart holds. A hold of n units lowers S by n. When the channel's order takes
+ * it over, S rises by n in the same transaction in which N does, and `sold` counts n as for any order, although nothing left
+ * `available` then: S - N - u does not move, u - s and T - N fall by n together, and the rule holds. A channel that has been told
+ * S - n meanwhile takes the n units off once more when it sells them; until the next push it shows too little, never too much.
+ *
  * An answer that got lost (`inflight_excess`): the call may have lifted the number by up to quantity - expected without our knowing,
  * which hides as many sales. The next claim adds that excess to u, so the rule holds whether or not the call took place.
  *
@@ -38,11 +40,15 @@ import {
  *
  * A channel that cannot compare takes `quantity` alone; nothing of the above protects it, and `expected` is only informative.
  */
-export interface ClaimedLine extends AvailabilityLine {
+export interface ClaimedLine extends AvailabilityLine, ClaimedNumber {
   /** The dirty_seq that the quantity covers: whatever is dirtied later stays due. */
   dirty_seq: number
   fence: number
-  sold_at_claim: number
+  connection_id: string
+  /** The sum behind the quantity, kept with what is published. */
+  terms: readonly AvailabilityTerm[]
+  /** Its last push was refused. It is sent apart from the others, so that it cannot take them with it again. */
+  is_suspect: boolean
 }
 
 interface DueRow extends ChannelBelief {
@@ -76,8 +82,9 @@ export async function claimDue(
     const due = await lockDue(tx, request, ctx.now)
     if (due.length === 0) return []
     const computed = await computeAvailability(tx, ctx, { listing_ids: due.map((row) => row.listing_id) })
+    const byListing = new Map(computed.map((row) => [row.listing_id, row]))
     const quantities = new Map(computed.map((row) => [row.listing_id, row.quantity]))
-    const lines = due.flatMap((row) => claimLine(row, quantities.get(row.listing_id)))
+    const lines = due.flatMap((row) => claimLine(row, byListing.get(row.listing_id), ctx.now))
     const settled = due.filter((row) => isProven(row, quantities.get(row.listing_id), ctx.now))
     const settledIds = new Set(settled.map((row) => row.listing_id))
     const claimed = lines.filter((line) => !settledIds.has(line.listing_id))
@@ -93,6 +100,10 @@ const UNSEEN_IS_OVER = `a.unseen > 0 and (a.unseen_until <= $2 or (
     and not exists (select 1 from inbox i where i.connection_id = a.connection_id and i.state = 'pending')))`
 const UNSEEN_PULL_MS = UNSEEN_HOLD_MS - UNSEEN_LAG_MS
 
+/** A listing that is off sale or has nothing behind it is told nothing, whatever its row says. */
+const IS_SOLD =
+  'exists (select 1 from listings l join listing_items li on li.listing_id = l.id where l.id = a.listing_id and l.active)'
+
 /** Of these connections, those with something to push now. */
 export async function dueConnections(q: Queryable, connection_ids: readonly string[], now: Date): Promise<string[]> {
   const rows = await q.query<{ id: string }>(
@@ -100,7 +111,7 @@ export async function dueConnections(q: Queryable, connection_ids: readonly stri
      where exists (
        select 1 from availability a
        where a.connection_id = c.id and a.due and a.next_attempt_at <= $2
-         and (a.claimed_until is null or a.claimed_until <= $2))
+         and (a.claimed_until is null or a.claimed_until <= $2) and ${IS_SOLD})
      or exists (select 1 from availability a where a.connection_id = c.id and ${UNSEEN_IS_OVER})`,
     [connection_ids, now, UNSEEN_PULL_MS],
   )
@@ -135,6 +146,11 @@ export async function recordResults(
       new HubError('vendor_response_invalid', 'the channel did not answer for this listing'),
     )
   }
+  // Rows of lags are locked after all rows of availability.
+  const taken = new Set(updates.filter((update) => update.outcome === 'set').map((update) => update.listing_id))
+  const set = answered.filter((line) => taken.has(line.listing_id))
+  await publish(tx, set, ctx.now)
+  await recordLags(tx, set, beliefs, ctx.now)
   const count = (outcome: string): number => updates.filter((update) => update.outcome === outcome).length
   return { set: count('set'), stale: count('stale'), refused: count('refused'), missing: missing.length }
 }
@@ -152,24 +168,35 @@ export async function releaseClaims(
   claimed: readonly ClaimedLine[],
   error: HubError,
 ): Promise<void> {
+  await release(tx, ctx, claimed, { error, keeps_inflight: !NOT_SENT.has(error.code) })
+}
+
+/** The same for claims that the channel was never told of, or turned away: it cannot have taken any of these numbers. */
+export async function releaseUnsent(
+  tx: Tx,
+  ctx: Pick<CoreContext, 'now'>,
+  claimed: readonly ClaimedLine[],
+  error: HubError,
+): Promise<void> {
+  await release(tx, ctx, claimed, { error, keeps_inflight: false })
+}
+
+async function release(
+  tx: Tx,
+  { now }: Pick<CoreContext, 'now'>,
+  claimed: readonly ClaimedLine[],
+  { error, keeps_inflight }: { error: HubError; keeps_inflight: boolean },
+): Promise<void> {
   const beliefs = await lockClaimed(tx, claimed)
-  const detail = { error_code: error.code, error_detail: error.message }
+  const detail = { outcome: 'released', error_code: error.code, error_detail: error.message, keeps_inflight }
   const updates = claimed.flatMap((line) => {
     const belief = beliefs.get(line.listing_id)
     if (belief === undefined) return []
-    const wait = Math.max(pushBackoffMs(belief.attempts + 1), error.retry_after_ms ?? 0)
-    return [
-      {
-        ...unchanged(line, belief),
-        outcome: 'released',
-        ...detail,
-        keeps_inflight: !NOT_SENT.has(error.code),
-        attempts: belief.attempts + 1,
-        next_attempt_at: later(ctx.now, wait),
-      },
-    ]
+    const attempts = belief.attempts + 1
+    const wait = Math.max(pushBackoffMs(attempts), error.retry_after_ms ?? 0)
+    return [{ ...unchanged(line, belief), ...detail, attempts, next_attempt_at: later(now, wait) }]
   })
-  await writeUpdates(tx, updates, ctx.now)
+  await writeUpdates(tx, updates, now)
 }
 
 async function giveUpUnseen(tx: Tx, connection_id: string, now: Date): Promise<void> {
@@ -189,7 +216,7 @@ async function lockDue(tx: Tx, request: ClaimRequest, now: Date): Promise<DueRow
        select a.listing_id from availability a
        where a.connection_id = $1 and a.due and a.next_attempt_at <= $2
          and (a.claimed_until is null or a.claimed_until <= $2)
-         and exists (select 1 from listings l join listing_items li on li.listing_id = l.id where l.id = a.listing_id and l.active)
+         and ${IS_SOLD}
        order by a.next_attempt_at, a.listing_id
        limit $3 for update skip locked)
      update availability a
@@ -206,11 +233,17 @@ async function lockDue(tx: Tx, request: ClaimRequest, now: Date): Promise<DueRow
   )
 }
 
-function claimLine(row: DueRow, quantity: number | undefined): ClaimedLine[] {
-  if (quantity === undefined) return []
+function claimLine(row: DueRow, computed: ListingAvailability | undefined, claimed_at: Date): ClaimedLine[] {
+  if (computed === undefined) return []
   const { listing_id, channel_sku, external, dirty_seq, fence, sold_since_proof } = row
+  const { connection_id, quantity, terms } = computed
   const expected = row.proven_quantity === null ? null : row.proven_quantity - sold_since_proof
-  return [{ listing_id, channel_sku, external, dirty_seq, fence, quantity, expected, sold_at_claim: sold_since_proof }]
+  return [
+    {
+      listing_id, connection_id, channel_sku, external, dirty_seq, fence, quantity, expected, terms, claimed_at,
+      sold_at_claim: sold_since_proof, is_suspect: row.state === 'error',
+    },
+  ] // prettier-ignore
 }
 
 function isProven(row: DueRow, quantity: number | undefined, now: Date): boolean {
@@ -242,14 +275,9 @@ async function writeClaims(
   )
 }
 
-interface LockedRow extends ChannelBelief {
-  listing_id: number
-  attempts: number
-}
-
 async function lockClaimed(tx: Tx, claimed: readonly ClaimedLine[]): Promise<Map<number, LockedRow>> {
   const rows = await tx.query<LockedRow>(
-    `select a.listing_id, a.proven_quantity, a.sold_since_proof, a.unseen, a.attempts
+    `select a.listing_id, a.proven_quantity, a.sold_since_proof, a.unseen, a.attempts, a.dirty_at
      from availability a
      join unnest($1::bigint[], $2::int[]) as c(listing_id, fence) on c.listing_id = a.listing_id and c.fence = a.fence
      where a.claimed_until is not null
@@ -258,112 +286,3 @@ async function lockClaimed(tx: Tx, claimed: readonly ClaimedLine[]): Promise<Map
   )
   return new Map(rows.map((row) => [row.listing_id, row]))
 }
-
-interface RowUpdate extends ChannelBelief {
-  listing_id: number
-  outcome: string
-  sent_seq: number
-  proven: boolean
-  keeps_inflight: boolean
-  state: 'unknown' | 'ok' | 'error' | null
-  error_code: string | null
-  error_detail: string | null
-  attempts: number
-  next_attempt_at: Date | null
-}
-
-/** The update that changes nothing but the lease; `sent_seq` 0 leaves the row due, `state` null leaves the state. */
-function unchanged(line: ClaimedLine, belief: LockedRow): RowUpdate {
-  const { proven_quantity, sold_since_proof, unseen, attempts } = belief
-  return {
-    listing_id: line.listing_id,
-    outcome: 'unchanged',
-    proven_quantity,
-    sold_since_proof,
-    unseen,
-    attempts,
-    sent_seq: 0,
-    proven: false,
-    keeps_inflight: false,
-    state: null,
-    error_code: null,
-    error_detail: null,
-    next_attempt_at: null,
-  }
-}
-
-function updateFor(line: ClaimedLine, belief: LockedRow, answer: AvailabilityResult, now: Date): RowUpdate {
-  const same = unchanged(line, belief)
-  const attempts = belief.attempts + 1
-  switch (answer.outcome) {
-    case 'set':
-      return {
-        ...same,
-        ...beliefAfter(belief, line, answer),
-        outcome: 'set',
-        sent_seq: line.dirty_seq,
-        proven: true,
-        state: 'ok',
-        attempts: 0,
-      }
-    case 'stale':
-      // A busy listing may lose the compare many times with nothing wrong, so a read answer is tried again at once.
-      return answer.actual === null
-        ? {
-            ...same,
-            outcome: 'stale',
-            state: 'unknown',
-            attempts,
-            next_attempt_at: later(now, pushBackoffMs(attempts)),
-          }
-        : {
-            ...same,
-            ...beliefAfter(belief, line, {
-              outcome: 'stale',
-              actual: answer.actual,
-            }),
-            outcome: 'stale',
-            proven: true,
-            state: 'unknown',
-            next_attempt_at: now,
-          }
-    case 'refused':
-      return {
-        ...same,
-        outcome: 'refused',
-        state: 'error',
-        error_code: answer.code,
-        error_detail: answer.detail,
-        attempts,
-        sent_seq: attempts >= PUSH_ATTEMPTS_MAX ? line.dirty_seq : 0,
-        next_attempt_at: later(now, pushBackoffMs(attempts)),
-      }
-  }
-}
-
-async function writeUpdates(tx: Tx, updates: readonly RowUpdate[], now: Date): Promise<void> {
-  if (updates.length === 0) return
-  await tx.query(
-    `update availability a
-     set proven_quantity = u.proven_quantity,
-         proven_at = case when u.proven then $2 else a.proven_at end,
-         sold_since_proof = u.sold_since_proof,
-         unseen = u.unseen,
-         unseen_until = case when u.unseen = 0 then null when u.unseen > a.unseen then $3 else a.unseen_until end,
-         inflight_excess = case when u.keeps_inflight then a.inflight_excess end,
-         sent_seq = greatest(a.sent_seq, u.sent_seq),
-         claimed_until = null,
-         state = coalesce(u.state, a.state),
-         error_code = u.error_code,
-         error_detail = u.error_detail,
-         attempts = u.attempts,
-         next_attempt_at = coalesce(u.next_attempt_at, a.next_attempt_at)
-     from jsonb_to_recordset($1::jsonb) as u(listing_id bigint, proven_quantity int, proven boolean, sold_since_proof int,
-       unseen int, keeps_inflight boolean, sent_seq bigint, state text, error_code text, error_detail text, attempts int,
-       next_attempt_at timestamptz)
-     where a.listing_id = u.listing_id`,
-    [JSON.stringify(updates), now, later(now, UNSEEN_HOLD_MS)],
-  )
-}
-
-const later = (now: Date, ms: number): Date => new Date(now.getTime() + ms)

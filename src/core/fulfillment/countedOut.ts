@@ -1,6 +1,7 @@
 import type { Tx } from '../../db/pool.ts'
 import { columns } from '../columns.ts'
 import type { CoreContext, InboundFact } from '../context.ts'
+import { countedWithout } from '../inventory/countBasis.ts'
 import { moveStock, stockKey, type StockMove } from '../inventory/ledger.ts'
 import { recordTimeline } from '../orders/timeline.ts'
 import { lockStockOfOrder, replanOrder } from './plan.ts'
@@ -90,11 +91,12 @@ async function takeAvailable(
   if (wanted.size === 0) return new Map()
   const { location_id } = work
   const stock = await lockStockOfOrder(tx, ctx, { id: work.order_id, connection_id: work.order_connection_id })
+  const without = await countedWithout(tx, work, [...wanted.keys()], shipped_at)
   const missing = new Map<number, number>()
   const moves: StockMove[] = []
   for (const [item_id, quantity] of wanted) {
     const row = stock.get(stockKey(item_id, location_id))
-    if (row?.counted_as_of !== null && row !== undefined && shipped_at <= row.counted_as_of) continue
+    if (without.has(item_id)) continue
     const there = Math.min(quantity, row?.available ?? 0)
     const move = { item_id, location_id, reason: 'shipped', source: inbound.source, occurred_at: shipped_at }
     if (there > 0) moves.push({ ...move, from: 'available', to: 'outside', quantity: there })
@@ -112,10 +114,13 @@ async function insertConsumed(
 ): Promise<void> {
   await tx.query(
     `insert into reservations (order_id, order_line_id, item_id, location_id, fulfillment_order_id, per_unit, quantity, consumed_quantity,
-       state, created_at, changed_at)
-     select $4, n.line_id, n.item_id, $5, $6,
-       (select max(r.per_unit) from reservations r where r.order_line_id = n.line_id and r.item_id = n.item_id), 0, n.units, 'consumed', $7, $7
-     from unnest($1::bigint[], $2::bigint[], $3::int[]) as n(line_id, item_id, units)`,
+       state, listing_id, created_at, changed_at)
+     select $4, n.line_id, n.item_id, $5, $6, r.per_unit, 0, n.units, 'consumed', r.listing_id, $7, $7
+     from unnest($1::bigint[], $2::bigint[], $3::int[]) as n(line_id, item_id, units)
+     left join lateral (
+       select per_unit, listing_id from reservations where order_line_id = n.line_id and item_id = n.item_id
+       order by fulfillment_order_id = $6 desc nulls last, per_unit desc limit 1
+     ) r on true`,
     [...columns(units, ['order_line_id', 'item_id', 'quantity']), work.order_id, work.location_id, work.id, now],
   )
 }

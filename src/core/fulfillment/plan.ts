@@ -8,6 +8,7 @@ import { loadLive, updateReservations } from '../inventory/sql.ts'
 import { settleOrders, soldByListing } from '../orders/settle.ts'
 import { loadLines, lockOrdersById } from '../orders/sql.ts'
 import { recordTimeline } from '../orders/timeline.ts'
+import { placesOfTransfer } from '../supply/transferOrders.ts'
 
 /**
  * Gives back every unit that a fulfillment order still holds, because its work ended without them: called back, refused, or done in
@@ -74,7 +75,10 @@ export async function lockStockOfOrder(
     'select distinct item_id, location_id from reservations where order_id = $1',
     [order.id],
   )
-  const serves_from = ctx.policies.get(order.connection_id)?.serves_from ?? []
+  const serves_from = [
+    ...(ctx.policies.get(order.connection_id)?.serves_from ?? []),
+    ...(await placesOfTransfer(tx, order)),
+  ]
   const keys = rows.flatMap(({ item_id, location_id }) =>
     [...serves_from, ...(location_id === null ? [] : [location_id])].map((place) => ({ item_id, location_id: place })),
   )

@@ -23,13 +23,16 @@ interface RequestRow {
   placed_at: Date
   shipping_method: string | null
   person_id: string | null
+  /** Of a transfer: the place of ours that it goes to. */
+  to_place: Pick<Address, 'company' | 'postcode' | 'country'> | null
   lines: FulfillmentRequest['lines']
 }
 
 /**
  * Reads the work that effects are about, as it is now. Lines are per item and order line and name all units of the work, shipped ones
  * included, so that a repeated call says the same. Work that is gone or holds nothing is left out. The address leaves the vault only
- * here; it is null when there is none or the person was erased. Faults: `vault_sealed`.
+ * here; it is null when there is none or the person was erased. A transfer goes to a place of our own, by its name, postcode and
+ * country. Faults: `vault_sealed`.
  */
 export async function loadFulfillmentRequests(
   q: Queryable,
@@ -38,7 +41,9 @@ export async function loadFulfillmentRequests(
 ): Promise<FulfillmentRequest[]> {
   const rows = await q.query<RequestRow>(
     `select f.id, f.number, coalesce(o.number, o.external_id) as order_number, coalesce(l.external_code, l.id) as location_code,
-       coalesce(o.placed_at, o.received_at) as placed_at, o.shipping_method, o.person_id, w.lines
+       coalesce(o.placed_at, o.received_at) as placed_at, o.shipping_method, o.person_id, w.lines,
+       (select jsonb_build_object('company', p.name, 'postcode', p.postcode, 'country', p.country)
+        from supplies s join locations p on p.id = s.location_id where s.order_id = o.id limit 1) as to_place
      from fulfillment_orders f
      join orders o on o.id = f.order_id
      join locations l on l.id = f.location_id
@@ -74,17 +79,30 @@ export async function loadFulfillmentRequests(
       shipping_method,
       lines,
       placed_at: row.placed_at.toISOString(),
-      ship_to: action === 'new' ? await addressOf(q, ctx, row.person_id) : null,
+      ship_to: action === 'new' ? await addressOf(q, ctx, row) : null,
     })
   }
   return requests
 }
 
+const NO_ADDRESS: Address = {
+  name: null,
+  company: null,
+  line1: null,
+  line2: null,
+  city: null,
+  region: null,
+  postcode: null,
+  country: null,
+  phone: null,
+}
+
 async function addressOf(
   q: Queryable,
   { vault }: Pick<CoreContext, 'vault'>,
-  person_id: string | null,
+  { person_id, to_place }: Pick<RequestRow, 'person_id' | 'to_place'>,
 ): Promise<Address | null> {
+  if (to_place !== null) return { ...NO_ADDRESS, ...to_place }
   if (person_id === null) return null
   const person = await readPerson(q, vault, person_id)
   return person === 'erased' ? null : person.ship_to

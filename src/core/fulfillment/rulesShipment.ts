@@ -82,6 +82,18 @@ export function packedLines(consumed: readonly Consumption[]): PackedLine[] {
   })
 }
 
+/** Units by item and lot, as they leave the shelf. */
+export function packedGoods(
+  consumed: readonly Consumption[],
+): { item_id: number; quantity: number; lot: string | null }[] {
+  const goods = new Map<string, { item_id: number; quantity: number; lot: string | null }>()
+  for (const { row, quantity, lot } of consumed) {
+    const key = JSON.stringify([row.item_id, lot])
+    goods.set(key, { item_id: row.item_id, lot, quantity: quantity + (goods.get(key)?.quantity ?? 0) })
+  }
+  return [...goods.values()]
+}
+
 /** One order line as shipments see it: the items that a unit of it takes, and what each shipment carried of them, oldest first. */
 export interface ShippedLine {
   line_external_id: string

@@ -4,14 +4,19 @@ import { columns } from '../columns.ts'
 import type { CoreContext, FactOutcome, InboundFact } from '../context.ts'
 import { HubError } from '../errors.ts'
 import { allocateShortfalls } from '../inventory/allocate.ts'
+import { countedWithout } from '../inventory/countBasis.ts'
 import { lockStock, moveStock, stockKey, type StockMove } from '../inventory/ledger.ts'
 import type { Shipment } from '../model/shipment.ts'
 import { refreshAxes } from '../orders/axes.ts'
 import { recordTimeline, type TimelineFact } from '../orders/timeline.ts'
+import { arrivalKeys, lockTransferOf, sendOff } from '../supply/transferOrders.ts'
+import type { StoredSupply } from '../supply/sql.ts'
 import { loadCountedOut, takeCountedOut } from './countedOut.ts'
 import { lockStockOfOrder } from './plan.ts'
+import { isByHand, keepFromLeaving } from './recall.ts'
 import {
   matchShipment,
+  packedGoods,
   packedLines,
   type Consumption,
   type PackedLine,
@@ -27,6 +32,8 @@ export interface FulfillmentOrderRow {
   location_id: string
   state: string
   cancel_requested_at: Date | null
+  /** The connection whose system does the work; null: it is done by hand. */
+  carrier_id: string | null
   /** The connection of the order, and the order's lifecycle. */
   order_connection_id: string
   lifecycle: string
@@ -57,7 +64,8 @@ export async function lockFulfillmentOrder(
   }
   await tx.query('select 1 from orders where id = $1 for no key update', [orderId])
   const [row] = await tx.query<FulfillmentOrderRow>(
-    `select f.id, f.number, f.order_id, f.location_id, f.state, f.cancel_requested_at, o.connection_id as order_connection_id, o.lifecycle
+    `select f.id, f.number, f.order_id, f.location_id, f.state, f.cancel_requested_at, f.connection_id as carrier_id,
+       o.connection_id as order_connection_id, o.lifecycle
      from fulfillment_orders f join orders o on o.id = f.order_id
      where f.number = $1 for no key update of f`,
     [number],
@@ -89,15 +97,19 @@ export async function applyShipment(tx: Tx, ctx: CoreContext, inbound: InboundFa
   if (matched.kind !== 'matched') return { kind: 'parked', error: mismatch(work.number, matched) }
 
   const { consumed } = matched
+  if (isByHand(inbound, work)) await keepFromLeaving(tx, work)
   const shipmentId = ctx.newId()
   const shipped_at = new Date(shipment.shipped_at)
+  const transfer = await lockTransferOf(tx, { id: work.order_id, connection_id: work.order_connection_id })
   const [lost, held] = [consumed.filter(({ row }) => row.counted_out), consumed.filter(({ row }) => !row.counted_out)]
   if (lost.length > 0) await lockStockOfOrder(tx, ctx, { id: work.order_id, connection_id: work.order_connection_id })
-  await takeFromStock(tx, ctx, { work, consumed: held, inbound, shipped_at })
+  await takeFromStock(tx, ctx, { work, consumed: held, inbound, shipped_at, transfer })
   await consumeReservations(tx, held, ctx.now)
   if (lost.length > 0)
     await takeCountedOut(tx, ctx, { work, consumed: lost, shipment_id: shipmentId, shipped_at, inbound })
   const packed = packedLines(consumed)
+  if (transfer !== null)
+    await sendOff(tx, ctx, transfer, { units: packed, lifecycle: work.lifecycle, source: inbound.source, shipped_at })
   await insertShipment(tx, ctx, { id: shipmentId, connection_id, work, shipment, packed })
   await raiseShippedQuantities(
     tx,
@@ -151,28 +163,33 @@ interface Taking {
   consumed: readonly Consumption[]
   inbound: InboundFact
   shipped_at: Date
+  /** Where the goods go, if to another place of our own: its rows are locked in the same turn. */
+  transfer: StoredSupply | null
 }
 
-async function takeFromStock(tx: Tx, ctx: CoreContext, { work, consumed, inbound, shipped_at }: Taking): Promise<void> {
+async function takeFromStock(tx: Tx, ctx: CoreContext, taking: Taking): Promise<void> {
+  const { work, consumed, inbound, shipped_at, transfer } = taking
   const { location_id } = work
-  const units = new Map<number, number>()
-  for (const { row, quantity } of consumed) units.set(row.item_id, (units.get(row.item_id) ?? 0) + quantity)
+  const goods = packedGoods(consumed)
+  const item_ids = [...new Set(goods.map(({ item_id }) => item_id))]
   const stock = await lockStock(
     tx,
-    [...units.keys()].map((item_id) => ({ item_id, location_id })),
+    [...item_ids.map((item_id) => ({ item_id, location_id })), ...arrivalKeys(transfer, item_ids)],
     ctx.now,
   )
-  const recounted: number[] = []
-  const moves = [...units].flatMap(([item_id, quantity]): StockMove[] => {
-    const move = { item_id, location_id, quantity, source: inbound.source, occurred_at: shipped_at }
-    const counted = stock.get(stockKey(item_id, location_id))?.counted_as_of ?? null
+  const counted = item_ids.filter((item_id) => {
+    const as_of = stock.get(stockKey(item_id, location_id))?.counted_as_of ?? null
+    return as_of !== null && shipped_at <= as_of
+  })
+  const recounted = counted.length === 0 ? new Set<number>() : await countedWithout(tx, work, counted, shipped_at)
+  const moves = goods.flatMap((units): StockMove[] => {
+    const move = { ...units, location_id, source: inbound.source, occurred_at: shipped_at }
     const gone: StockMove = { ...move, from: 'committed', to: 'outside', reason: 'shipped' }
-    if (counted === null || shipped_at > counted) return [gone]
-    recounted.push(item_id)
+    if (!recounted.has(units.item_id)) return [gone]
     return [gone, { ...move, from: 'outside', to: 'available', reason: 'counted_already' }]
   })
   await moveStock(tx, moves, ctx.now)
-  if (recounted.length > 0) await allocateShortfalls(tx, ctx, recounted)
+  if (recounted.size > 0) await allocateShortfalls(tx, ctx, [...recounted])
 }
 
 async function consumeReservations(tx: Tx, consumed: readonly Consumption[], now: Date): Promise<void> {
@@ -223,15 +240,21 @@ async function insertShipment(
   )
 }
 
-/** A unit of a line is shipped when all its components are: the scarcest component tells how many. */
+/**
+ * A unit of a line is shipped when all its components are: the scarcest component tells how many. A line that became another listing
+ * counts what was shipped as either.
+ */
 async function raiseShippedQuantities(tx: Tx, order_line_ids: readonly number[]): Promise<void> {
   await tx.query(
     `update order_lines l set shipped_quantity = s.units
-     from (select order_line_id, min(units)::int as units
-           from (select order_line_id, item_id, sum(consumed_quantity) / max(per_unit) as units
-                 from reservations
-                 where order_line_id = any($1::bigint[]) and (state not in ('released', 'expired') or consumed_quantity > 0)
-                 group by 1, 2) per_item
+     from (select order_line_id, sum(units)::int as units
+           from (select order_line_id, listing_id, min(units) as units
+                 from (select r.order_line_id, coalesce(r.listing_id, n.listing_id) as listing_id, r.item_id,
+                         sum(r.consumed_quantity) / max(r.per_unit) as units
+                       from reservations r join order_lines n on n.id = r.order_line_id
+                       where r.order_line_id = any($1::bigint[]) and (r.state not in ('released', 'expired') or r.consumed_quantity > 0)
+                       group by 1, 2, 3) per_item
+                 group by 1, 2) per_listing
            group by 1) s
      where l.id = s.order_line_id and l.shipped_quantity <> s.units`,
     [order_line_ids],

@@ -4,6 +4,7 @@ import { columns } from '../columns.ts'
 import type { CoreContext } from '../context.ts'
 import type { WorkState } from '../inventory/rulesChange.ts'
 import { wakeParked } from '../inventory/wake.ts'
+import { capacityDay, type WorkingPlace } from '../routing/capacity.ts'
 import type { TimelineFact } from '../orders/timeline.ts'
 
 /** A fulfillment order that still counts: not closed and not cancelled. */
@@ -26,8 +27,9 @@ export interface WorkWanted {
 /** What a word about work that nobody knows waits for. */
 export const fulfillmentOrderWakeKey = (number: string): string => `fulfillment_order:${number}`
 export const workKey = (order_id: string, location_id: string): string => `${order_id}@${location_id}`
-const newKey = (number: string): string => `fulfillment.new:${number}`
-const cancelKey = (number: string): string => `fulfillment.cancel:${number}`
+/** Names of the effects that send work out and ask it back. */
+export const newKey = (number: string): string => `fulfillment.new:${number}`
+export const cancelKey = (number: string): string => `fulfillment.cancel:${number}`
 
 const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 
@@ -41,8 +43,9 @@ function fulfillmentNumber(id: string): string {
 
 /** The work of these orders. What has not left yet is locked, so that it cannot leave while it is changed. */
 export async function loadWork(tx: Tx, order_ids: readonly string[]): Promise<Map<string, Work>> {
-  const rows = await tx.query<Omit<Work, 'state'> & { called_back: boolean; untouched: boolean }>(
-    `select id, number, order_id, location_id, connection_id, cancel_requested_at is not null as called_back, state = 'OPEN' as untouched
+  const rows = await tx.query<Omit<Work, 'state'> & { called_back: boolean; untouched: boolean; on_hold: boolean }>(
+    `select id, number, order_id, location_id, connection_id, cancel_requested_at is not null as called_back, state = 'OPEN' as untouched,
+       state = 'ON_HOLD' as on_hold
      from fulfillment_orders where order_id = any($1::uuid[]) and state not in ('CLOSED', 'CANCELLED') order by number`,
     [order_ids],
   )
@@ -51,8 +54,9 @@ export async function loadWork(tx: Tx, order_ids: readonly string[]): Promise<Ma
     rows.map((row) => newKey(row.number)),
   )
   return new Map(
-    rows.map(({ called_back, untouched, ...row }) => {
-      const left = !untouched || effects.get(newKey(row.number)) === 'left'
+    rows.map(({ called_back, untouched, on_hold, ...row }) => {
+      // Work that is on hold was caught before it left: its effect is taken back and stays so.
+      const left = !on_hold && (!untouched || effects.get(newKey(row.number)) === 'left')
       return [row.id, { ...row, state: called_back ? 'cancelling' : left ? 'sent' : 'open' }]
     }),
   )
@@ -76,23 +80,21 @@ export async function openWork(
     ([key]) => !ids.has(key),
   )
   if (missing.length === 0) return { ids, timeline: [] }
-  const carriers = await locationConnections(
+  const places = await workPlaces(
     tx,
+    ctx,
     missing.map(([, want]) => want.location_id),
   )
   const made = missing.map(([key, want]) => {
     const id = ctx.newId()
     ids.set(key, id)
-    return { id, number: fulfillmentNumber(id), ...want, carrier: carriers.get(want.location_id) ?? null }
+    const place = places.get(want.location_id) ?? { carrier: null, capacity_day: null }
+    return { id, number: fulfillmentNumber(id), ...want, ...place }
   })
-  await tx.query(
-    `insert into fulfillment_orders (id, number, order_id, location_id, connection_id, created_at, changed_at)
-     select n.*, $6, $6 from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[]) as n`,
-    [...columns(made, ['id', 'number', 'order_id', 'location_id', 'carrier']), ctx.now],
-  )
+  const held = await insertWork(tx, ctx, made)
   await addEffects(
     tx,
-    made.flatMap((work) => newEffect(ctx, work)),
+    made.flatMap((work) => (held.has(work.id) ? [] : newEffect(ctx, work))),
     ctx.now,
   )
   await wakeParked(
@@ -110,12 +112,39 @@ export async function openWork(
   return { ids, timeline }
 }
 
-async function locationConnections(tx: Tx, location_ids: readonly string[]): Promise<Map<string, string | null>> {
-  const rows = await tx.query<{ id: string; connection_id: string | null }>(
-    'select id, connection_id from locations where id = any($1::text[])',
+/** New work of an order that is on hold is on hold, too. Returns the ids of such. */
+async function insertWork(
+  tx: Tx,
+  ctx: CoreContext,
+  made: readonly (WorkPlace & { id: string; number: string; order_id: string; location_id: string })[],
+): Promise<Set<string>> {
+  const rows = await tx.query<{ id: string; on_hold: boolean }>(
+    `insert into fulfillment_orders (id, number, order_id, location_id, connection_id, capacity_day, state, created_at, changed_at)
+     select n.id, n.number, n.order_id, n.location_id, n.connection_id, n.capacity_day,
+       case when o.hold_reason is null then 'OPEN' else 'ON_HOLD' end, $7, $7
+     from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::date[])
+       as n(id, number, order_id, location_id, connection_id, capacity_day)
+     join orders o on o.id = n.order_id
+     returning id, state = 'ON_HOLD' as on_hold`,
+    [...columns(made, ['id', 'number', 'order_id', 'location_id', 'carrier', 'capacity_day']), ctx.now],
+  )
+  return new Set(rows.flatMap((row) => (row.on_hold ? row.id : [])))
+}
+
+/** Who does the work of a place, and the day that new work counts for where it can do only so much a day. */
+interface WorkPlace {
+  carrier: string | null
+  capacity_day: string | null
+}
+
+async function workPlaces(tx: Tx, ctx: CoreContext, location_ids: readonly string[]): Promise<Map<string, WorkPlace>> {
+  const rows = await tx.query<WorkingPlace & { id: string; connection_id: string | null }>(
+    `select id, connection_id, timezone,
+       jsonb_strip_nulls(jsonb_build_object('orders_per_day', services -> 'orders_per_day', 'calendar', services -> 'calendar')) as services
+     from locations where id = any($1::text[])`,
     [[...new Set(location_ids)]],
   )
-  return new Map(rows.map((row) => [row.id, row.connection_id]))
+  return new Map(rows.map((row) => [row.id, { carrier: row.connection_id, capacity_day: capacityDay(row, ctx.now) }]))
 }
 
 /** A location without a connection that takes work is served by hand: its work is shown, not sent. */
@@ -148,6 +177,19 @@ export async function dropWork(tx: Tx, works: readonly Work[], now: Date): Promi
     works.map((work) => work.id),
     now,
   ])
+}
+
+/** Keeps work that has not left from leaving. What it holds stays reserved. */
+export async function holdWork(tx: Tx, works: readonly Work[], now: Date): Promise<void> {
+  if (works.length === 0) return
+  await cancelEffects(
+    tx,
+    works.map((work) => newKey(work.number)),
+  )
+  await tx.query(
+    `update fulfillment_orders set state = 'ON_HOLD', changed_at = $2 where id = any($1::uuid[]) and state = 'OPEN'`,
+    [works.map((work) => work.id), now],
+  )
 }
 
 /** Work that has left is asked back. Its units stay committed until the answer comes. */

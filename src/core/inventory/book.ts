@@ -3,15 +3,19 @@ import type { CoreContext } from '../context.ts'
 import { callBackWork, dropWork, openWork, workKey, type Work, type WorkWanted } from '../fulfillment/work.ts'
 import { recordTimeline, type TimelineFact } from '../orders/timeline.ts'
 import { moveStock, type StockMove } from './ledger.ts'
+import type { ModeOf } from './modes.ts'
 import { stockKey, type Allocation } from './rulesDemand.ts'
 import type { PlacementReasons } from '../routing/rulesPlan.ts'
 import type { LiveReservation } from './rulesChange.ts'
+import { settleShortfalls, standingOf } from './shortfalls.ts'
 import {
   deleteShortfalls,
   insertReservations,
   updateReservations,
+  updateStandings,
   type ChangedReservation,
   type NewReservation,
+  type StoredReservation,
 } from './sql.ts'
 
 /** An order as far as its stock is concerned. */
@@ -22,6 +26,8 @@ export interface BookedOrder {
   promise: 'held' | 'committed'
   expires_at: Date | null
   source: string
+  priority: number
+  ship_by: Date | null
 }
 
 /** Everything one decision changes, for any number of orders. */
@@ -30,14 +36,18 @@ export interface Booking {
   allocations: readonly Allocation[]
   /** Why from where, by order id; only of orders that routing rules speak of. */
   reasons: ReadonlyMap<string, PlacementReasons>
+  /** What is done for units that are missing. */
+  modeOf: ModeOf
   releases: readonly { reservation: LiveReservation; quantity: number }[]
   /** Held rows whose order has been paid. */
   confirmed: readonly LiveReservation[]
   /** Rows that were missing before this decision; what is still missing of them is in `allocations`. */
-  shortfalls: readonly LiveReservation[]
+  shortfalls: readonly StoredReservation[]
   /** All rows that count, to see which work is left empty. */
   live: readonly LiveReservation[]
   work: ReadonlyMap<string, Work>
+  /** Orders whose unsent work is given up: what they get is new work. */
+  planned_anew: ReadonlySet<string>
   call_back: readonly string[]
   /** Units by listing that the channel itself sold (or took back). */
   sold: ReadonlyMap<number, number>
@@ -69,6 +79,7 @@ export async function book(
   const shortfall = settleShortfalls(booking)
   const changed = changedReservations(booking, opened.ids)
   await updateReservations(tx, [...changed, ...shortfall.changed], ctx.now)
+  await updateStandings(tx, shortfall.standings, ctx.now)
   await deleteShortfalls(tx, shortfall.gone)
   await insertReservations(tx, [...rows, ...shortfall.added], ctx.now)
   await moveStock(tx, stockMoves(ctx, booking, rows), ctx.now, booking.sold)
@@ -96,9 +107,9 @@ async function openWorkFor(
   }
   for (const allocation of booking.allocations) want(allocation.order_id, allocation.location_id)
   for (const row of booking.confirmed) want(row.order_id, row.location_id)
-  return wanted.length === 0
-    ? { ids: new Map(), timeline: [] }
-    : openWork(tx, ctx, wanted, booking.work, (order_id) => sourceOf(booking, order_id))
+  if (wanted.length === 0) return { ids: new Map(), timeline: [] }
+  const reused = [...booking.work].filter(([, work]) => !booking.planned_anew.has(work.order_id))
+  return openWork(tx, ctx, wanted, new Map(reused), (order_id) => sourceOf(booking, order_id))
 }
 
 function newReservations(booking: Booking, workIds: ReadonlyMap<string, string>): NewReservation[] {
@@ -117,42 +128,11 @@ function newReservations(booking: Booking, workIds: ReadonlyMap<string, string>)
       quantity: units * per_unit,
       state: order.promise,
       expires_at: order.promise === 'held' ? (order.expires_at?.toISOString() ?? null) : null,
+      ...standingOf(order),
+      backordered: false,
+      listing_id: line.listing_id ?? null,
     }))
   })
-}
-
-const missingKey = (line_id: number, item_id: number): string => `${line_id}@${item_id}`
-
-/** A row of something that is still missing keeps its id, and with it its place in the queue. */
-function settleShortfalls(booking: Booking): {
-  changed: ChangedReservation[]
-  gone: number[]
-  added: NewReservation[]
-  missing: { order_id: string; quantity: number }[]
-} {
-  const open = new Map<string, NewReservation>()
-  for (const { order_id, line, location_id, units } of booking.allocations) {
-    if (location_id !== null) continue
-    for (const { item_id, per_unit } of line.components) {
-      const key = missingKey(line.line_id, item_id)
-      const quantity = (open.get(key)?.quantity ?? 0) + units * per_unit
-      const place = { location_id: null, fulfillment_order_id: null, expires_at: null, state: 'shortfall' as const }
-      open.set(key, { order_id, line_id: line.line_id, item_id, per_unit, quantity, ...place })
-    }
-  }
-  const missing = [...open.values()]
-  const changed: ChangedReservation[] = []
-  const gone: number[] = []
-  for (const row of booking.shortfalls) {
-    const key = missingKey(row.line_id, row.item_id)
-    const rest = open.get(key)
-    open.delete(key)
-    if (rest === undefined) gone.push(row.id)
-    else if (rest.quantity !== row.quantity) {
-      changed.push({ id: row.id, quantity: rest.quantity, state: 'shortfall', fulfillment_order_id: null })
-    }
-  }
-  return { changed, gone, added: [...open.values()], missing }
 }
 
 /** A row may be both lessened and confirmed; it is written once. A row given back whole keeps its quantity as its history. */

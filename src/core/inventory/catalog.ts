@@ -1,6 +1,8 @@
 import type { Tx } from '../../db/pool.ts'
-import type { CoreContext } from '../context.ts'
+import { internalConnectionId, type CoreContext } from '../context.ts'
+import { syncStockRules, type StockRuleWish } from '../availability/ruleChanges.ts'
 import { HubError } from '../errors.ts'
+import { awaitLotChanges, syncCountBasis, syncLots } from './catalogLots.ts'
 import { markDirty } from './ledger.ts'
 import { linkListings, LISTING_KEY, listingWakeKey, mapListings, type ListingMapping } from './listings.ts'
 import { wakeParked } from './wake.ts'
@@ -10,9 +12,20 @@ export interface Catalog {
   companies: readonly { id: string; name: string }[]
   locations: readonly CatalogLocation[]
   connections: readonly { id: string; connector: string; company_id: string; serves_from: readonly string[] }[]
-  items: readonly { company_id: string; sku: string; name: string | null; barcode: string | null }[]
+  items: readonly CatalogItem[]
   kits: readonly { company_id: string; sku: string; components: readonly { sku: string; quantity: number }[] }[]
   listings: readonly ListingMapping[]
+  /** What may be shown where. Absent: what is there stays. */
+  stock_rules?: readonly StockRuleWish[]
+}
+
+export interface CatalogItem {
+  company_id: string
+  sku: string
+  name: string | null
+  barcode: string | null
+  /** Its units carry a lot, and are not sold with fewer days left than this. */
+  lots?: { days_left_min: number } | null
 }
 
 export interface CatalogLocation {
@@ -29,6 +42,10 @@ export interface CatalogLocation {
   /** The connection that does the work there, and what it calls the place. */
   connection_id: string | null
   external_code: string | null
+  /** Without a count for so long, what is believed of it is no longer trusted. */
+  stale_after_minutes?: number | null
+  /** What its snapshots count: everything on the shelf (the default), or only what its own system has not promised. */
+  count_basis?: 'on_hand' | 'available'
 }
 
 export interface CatalogResult {
@@ -48,14 +65,19 @@ export const locationWakeKey = (connection_id: string, code: string): string => 
  * Faults: `config_invalid` for a kit that names an item which does not exist, `unknown_sku` for such a listing.
  */
 export async function syncCatalog(tx: Tx, ctx: CoreContext, catalog: Catalog): Promise<CatalogResult> {
+  await awaitLotChanges(tx, catalog)
   await syncCompanies(tx, catalog)
   await syncConnections(tx, catalog)
   const places = await syncLocations(tx, catalog)
   await syncServes(tx, ctx, catalog)
+  await syncCountBasis(tx, catalog)
   const items = await syncItems(tx, catalog)
+  await syncLots(tx, catalog)
   const kits = await syncKits(tx, catalog)
   await markDirty(tx, kits, ctx.now)
   await mapListings(tx, ctx, catalog.listings)
+  await syncSilences(tx, catalog)
+  if (catalog.stock_rules !== undefined) await syncStockRules(tx, catalog.stock_rules, ctx.now)
   await linkListings(tx, ctx, await unlinkedListings(tx, items))
   const woken = await wakeParked(
     tx,
@@ -77,13 +99,20 @@ async function syncCompanies(tx: Tx, { companies }: Catalog): Promise<void> {
   )
 }
 
-async function syncConnections(tx: Tx, { connections }: Catalog): Promise<void> {
+/** Each company has one connection more, to itself: its transfers have no channel. */
+async function syncConnections(tx: Tx, { connections, companies }: Catalog): Promise<void> {
+  const internal = companies.map(({ id }) => ({ id: internalConnectionId(id), connector: 'internal', company_id: id }))
   await tx.query(
     `insert into connections (id, connector, company_id)
      select id, connector, company_id from jsonb_to_recordset($1::jsonb) as w(id text, connector text, company_id text)
      on conflict (id) do update set connector = excluded.connector, company_id = excluded.company_id
      where (connections.connector, connections.company_id) is distinct from (excluded.connector, excluded.company_id)`,
-    [JSON.stringify(connections.map(({ id, connector, company_id }) => ({ id, connector, company_id })))],
+    [
+      JSON.stringify([
+        ...connections.map(({ id, connector, company_id }) => ({ id, connector, company_id })),
+        ...internal,
+      ]),
+    ],
   )
 }
 
@@ -110,6 +139,16 @@ async function syncLocations(tx: Tx, { locations }: Catalog): Promise<string[]> 
     locations.map(({ id }) => id),
   ])
   return put.map((row) => row.id)
+}
+
+/** How long each place may be silent. */
+async function syncSilences(tx: Tx, { locations }: Catalog): Promise<void> {
+  await tx.query(
+    `update locations l set stale_after_minutes = w.minutes
+     from jsonb_to_recordset($1::jsonb) as w(id text, minutes int)
+     where l.id = w.id and l.stale_after_minutes is distinct from w.minutes`,
+    [JSON.stringify(locations.map(({ id, stale_after_minutes }) => ({ id, minutes: stale_after_minutes ?? null })))],
+  )
 }
 
 /** Which locations serve which connection, best first. A change makes every number of that connection due. */

@@ -4,6 +4,8 @@ import type { StockChange, StockState } from '../model/stock.ts'
 import { allocateShortfalls } from './allocate.ts'
 import { lockStock, moveStock, peekStock, stockKey } from './ledger.ts'
 import { resolveNames, unknownLocation, unknownSku } from './places.ts'
+import { lockNamedSupply, takeIn, type Arrivals } from '../supply/receive.ts'
+import { saveSupply, type StoredSupply } from '../supply/sql.ts'
 import type { Shortage } from './rulesShorten.ts'
 import { shortenPromises, withOrdersAtRisk } from './shorten.ts'
 
@@ -25,12 +27,13 @@ const MOVEMENTS: Readonly<Record<StockChange['reason'], { from: End; to: End; si
 /**
  * Applies one movement that somebody else made. A change that happened at or before the last count of its item and place is in that
  * count already (`superseded`). Where more is taken than is available, promises are broken as after a count; no counter goes below
- * zero. The same message is applied once because the inbox holds it once.
+ * zero. Goods that name an open supply of the place are what was on its way. The same message is applied once because the inbox holds it
+ * once.
  */
 export async function applyStockChange(tx: Tx, ctx: CoreContext, inbound: InboundFact): Promise<FactOutcome> {
   const { connection_id, source, fact } = inbound
   if (fact.kind !== 'stock_change') return { kind: 'ignored', reason: 'not_ours' }
-  const { location_code, sku, delta, reason, at } = fact.document
+  const { location_code, sku, delta, reason, at, reference } = fact.document
   const names = await resolveNames(tx, [{ connection_id, location_code, skus: [sku] }])
   const location_id = names.location(connection_id, location_code)
   if (location_id === undefined) return { kind: 'parked', error: unknownLocation(connection_id, location_code) }
@@ -38,9 +41,21 @@ export async function applyStockChange(tx: Tx, ctx: CoreContext, inbound: Inboun
   if (item_id === undefined)
     return { kind: 'parked', error: unknownSku(names.company(connection_id) ?? '', sku, '$.sku') }
   if (delta === 0) return { kind: 'ignored', reason: 'same' }
+  if (reason === 'received' && delta > 0 && reference !== null) {
+    const supply = await lockNamedSupply(tx, { location_id, item_id, reference })
+    const goods = { sku, item_id, quantity: delta, to: 'available' as const }
+    if (supply !== null) return receive(tx, ctx, supply, { lines: [goods], at: new Date(at), source })
+  }
 
   const movement = { ...direction(reason, delta), item_id, location_id, quantity: Math.abs(delta), reason, source }
   return withOrdersAtRisk(tx, await foresee(tx, movement), () => move(tx, ctx, movement, new Date(at)))
+}
+
+async function receive(tx: Tx, ctx: CoreContext, supply: StoredSupply, arrivals: Arrivals): Promise<FactOutcome> {
+  const { after, booked } = await takeIn(tx, ctx, supply, arrivals)
+  await saveSupply(tx, after, ctx.now)
+  const units = booked.reduce((sum, line) => sum + line.quantity, 0)
+  return { kind: 'applied', summary: `received ${units} of ${supply.reference}` }
 }
 
 interface Movement {

@@ -4,13 +4,16 @@ import type { StockCount } from '../model/stock.ts'
 import { allocateShortfalls } from './allocate.ts'
 import { lockStock, moveStock, peekStock, stockKey, type StockKey, type StockMove, type StockRow } from './ledger.ts'
 import { resolveNames, unknownLocation, unknownSku, type Names } from './places.ts'
-import { movesToTarget, targetOfCount, type Counted, type CountTarget } from './rulesCount.ts'
+import { ontoShelf, placesThatCountAvailable } from './countBasis.ts'
+import { movesToTarget, targetOfCount, type CountBasis, type Counted, type CountTarget } from './rulesCount.ts'
 import type { Shortage } from './rulesShorten.ts'
 import { shortenPromises, withOrdersAtRisk } from './shorten.ts'
 
-interface CountedLine extends StockKey, Counted {
+/** One item at one place as somebody counted it. */
+export interface CountedLine extends StockKey, Counted {
   /** Position of the fact it came with. */
   index: number
+  basis: CountBasis
   as_of: Date
   source: string
 }
@@ -26,18 +29,24 @@ type Read = { lines: CountedLine[] } | { outcome: FactOutcome }
 export async function applyCounts(tx: Tx, ctx: CoreContext, facts: readonly InboundFact[]): Promise<FactOutcome[]> {
   const reads = await readCounts(tx, facts)
   const lines = reads.flatMap((read) => ('lines' in read ? read.lines : []))
-  const newest = await withOrdersAtRisk(tx, foreseeShortages(lines, await peekStock(tx, lines)), async () => {
-    const stock = await lockStock(tx, lines, ctx.now)
-    const kept = keepNewest(lines, stock)
-    await applyLines(tx, ctx, kept, stock)
-    return kept
-  })
+  const newest = await postCounts(tx, ctx, lines)
   const applied = Map.groupBy(newest, (line) => line.index)
   return reads.map((read, index): FactOutcome => {
     if ('outcome' in read) return read.outcome
     const count = applied.get(index)?.length ?? 0
     if (count === 0 && read.lines.length > 0) return { kind: 'ignored', reason: 'older' }
     return { kind: 'applied', summary: `counted ${count} of ${read.lines.length} items` }
+  })
+}
+
+/** Brings the counters to what was counted. Returns the lines that were not older than the last count of their item and place. */
+export async function postCounts(tx: Tx, ctx: CoreContext, lines: readonly CountedLine[]): Promise<CountedLine[]> {
+  const foreseen = foreseeShortages(await ontoShelf(tx, lines), await peekStock(tx, lines))
+  return withOrdersAtRisk(tx, foreseen, async () => {
+    const stock = await lockStock(tx, lines, ctx.now)
+    const kept = await ontoShelf(tx, keepNewest(lines, stock))
+    await applyLines(tx, ctx, kept, stock)
+    return kept
   })
 }
 
@@ -53,15 +62,24 @@ async function readCounts(tx: Tx, facts: readonly InboundFact[]): Promise<Read[]
       skus: document.lines.map((line) => line.sku),
     })),
   )
+  const places = counts.map(({ connection_id, document }) => names.location(connection_id, document.location_code))
+  const unpromised = await placesThatCountAvailable(tx, places)
   return facts.map((inbound, index) =>
     inbound.fact.kind === 'stock_count'
-      ? readCount(inbound, inbound.fact.document, index, names)
+      ? readCount(inbound, inbound.fact.document, { index, names, unpromised })
       : { outcome: { kind: 'ignored', reason: 'not_ours' } },
   )
 }
 
+interface Known {
+  index: number
+  names: Names
+  unpromised: ReadonlySet<string>
+}
+
 /** One SKU on several lines (by lot, by shelf) is counted together. */
-function readCount({ connection_id, source }: InboundFact, count: StockCount, index: number, names: Names): Read {
+function readCount({ connection_id, source }: InboundFact, count: StockCount, known: Known): Read {
+  const { index, names, unpromised } = known
   const location_id = names.location(connection_id, count.location_code)
   if (location_id === undefined)
     return { outcome: { kind: 'parked', error: unknownLocation(connection_id, count.location_code) } }
@@ -75,6 +93,7 @@ function readCount({ connection_id, source }: InboundFact, count: StockCount, in
     const same = lines.get(item_id)
     lines.set(item_id, {
       index,
+      basis: unpromised.has(location_id) ? 'available' : 'on_hand',
       item_id,
       location_id,
       source,
@@ -131,13 +150,14 @@ async function applyLines(
   const moves = targets.flatMap(({ line, row, target }) => countMoves(line, row, target))
   await moveStock(tx, moves, ctx.now)
   await tx.query(
-    `update stock s set counted_as_of = c.as_of
-     from unnest($1::bigint[], $2::text[], $3::timestamptz[]) as c(item_id, location_id, as_of)
+    `update stock s set counted_as_of = c.as_of, counted_basis = nullif(c.basis, 'on_hand')
+     from unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::text[]) as c(item_id, location_id, as_of, basis)
      where s.item_id = c.item_id and s.location_id = c.location_id`,
     [
       lines.map((line) => line.item_id),
       lines.map((line) => line.location_id),
       lines.map((line) => line.as_of.toISOString()),
+      lines.map((line) => line.basis),
     ],
   )
   await allocateShortfalls(tx, ctx, [...new Set(moves.map((move) => move.item_id))])
@@ -157,8 +177,11 @@ function countMoves(line: CountedLine, row: StockRow, target: CountTarget): Stoc
 
 const NOTHING: Counted = { on_hand: 0, damaged: 0, quality_control: 0 }
 
-/** Net units that crossed our walls, and that changed condition, after each count was taken. */
-async function loadMovementsAfter(tx: Tx, lines: readonly CountedLine[]): Promise<Map<string, Counted>> {
+/** By `stockKey`: net units that crossed our walls, and that changed condition, after each count was taken. */
+export async function loadMovementsAfter(
+  tx: Tx,
+  lines: readonly (StockKey & { as_of: Date })[],
+): Promise<Map<string, Counted>> {
   const rows = await tx.query<Counted & StockKey>(
     `select c.item_id, c.location_id,
        coalesce(sum(case when m.from_out then m.quantity else 0 end - case when m.to_out then m.quantity else 0 end), 0)::int as on_hand,

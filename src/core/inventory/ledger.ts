@@ -1,5 +1,6 @@
 import type { Tx } from '../../db/pool.ts'
 import { HubError } from '../errors.ts'
+import { moveLots } from './lots.ts'
 import { stockKey } from './rulesDemand.ts'
 import { STOCK_STATES, type StockState } from '../model/stock.ts'
 
@@ -17,6 +18,10 @@ export interface StockMove {
   /** What caused it: `order:<uuid>`, `inbox:99`, `file:12`. */
   source: string
   occurred_at: Date
+  /** Of items whose units carry one: the lot that the units belong to. Undefined or null: nobody has said. */
+  lot?: string | null
+  /** Of units that come in: until when their lot may be used, a date (`2026-12-24`). */
+  expires_on?: string | null
 }
 
 export interface StockKey {
@@ -116,6 +121,7 @@ export async function moveStock(
   if (moves.length > 0) {
     await updateCounters(tx, moves)
     await insertLedger(tx, moves, now)
+    await moveLots(tx, moves, now)
   }
   const touched = new Set(
     moves.filter((move) => move.from === 'available' || move.to === 'available').map((move) => move.item_id),

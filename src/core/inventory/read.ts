@@ -1,6 +1,6 @@
 import { pageOf, pageQuery, plainRows, type Keyset, type Page, type PageRequest } from '../../db/page.ts'
 import type { Queryable } from '../../db/pool.ts'
-import { computeAvailability, type ListingAvailability } from '../availability/load.ts'
+import { explainListings, type ExplainedListing } from '../availability/explain.ts'
 import type { CoreContext } from '../context.ts'
 import { HubError } from '../errors.ts'
 
@@ -57,7 +57,11 @@ export interface SkuExplained {
     components: { sku: string; quantity: number }[]
   }[]
   stock: StockRow[]
+  /** Places whose numbers cannot be trusted now. */
+  distrusted: { location_id: string; since: string; because: string }[]
   promises: SkuPromise[]
+  holds: SkuHold[]
+  supplies: SkuSupply[]
   movements: SkuMovement[]
   listings: ExplainedListing[]
 }
@@ -73,6 +77,26 @@ export interface SkuPromise {
   created_at: string
 }
 
+/** Units that a checkout keeps for a buyer. */
+export interface SkuHold {
+  hold_id: string
+  connection_id: string
+  location_id: string
+  quantity: number
+  expires_at: string
+}
+
+/** Units that are still to come of an open purchase or transfer. */
+export interface SkuSupply {
+  reference: string
+  kind: string
+  location_id: string
+  expected_at: string | null
+  quantity: number
+  received_quantity: number
+  open_quantity: number
+}
+
 export interface SkuMovement {
   id: number
   location_id: string
@@ -84,24 +108,15 @@ export interface SkuMovement {
   occurred_at: string
 }
 
-interface ListingFacts {
-  id: number
-  connection_id: string
-  channel_sku: string
-  title: string | null
-  proven_quantity: number | null
-  proven_at: string | null
-  state: string | null
-}
-
-/** What a listing shows on the channel, what it should show, and the sum that says why. */
-export type ExplainedListing = ListingFacts & { due_quantity: number | null; terms: ListingAvailability['terms'] }
-
 const PROMISES_MAX = 200
 const MOVEMENTS_MAX = 50
-const LISTINGS_MAX = 200
+const HOLDS_MAX = 200
+const SUPPLIES_MAX = 100
 
-/** Why a SKU has the numbers it has: stock, who its units are promised to, the last movements, and the sum behind every channel's number. */
+/**
+ * Why a SKU has the numbers it has: stock, who its units are promised to and held for, what is on its way, the last movements, and the sum
+ * behind every channel's number with its rules and what was published.
+ */
 export async function explainSku(q: Queryable, ctx: Pick<CoreContext, 'policies'>, sku: string): Promise<SkuExplained> {
   const items = await q.query<SkuExplained['items'][number]>(
     `select i.id, i.company_id, i.name, i.active,
@@ -112,7 +127,7 @@ export async function explainSku(q: Queryable, ctx: Pick<CoreContext, 'policies'
   )
   if (items.length === 0) throw new HubError('not_found', `no item has the SKU ${sku}`)
   const ids = items.map((item) => item.id)
-  const [stock, promises, movements, listings] = await Promise.all([
+  const [stock, promises, movements, listings, distrusted, holds, supplies] = await Promise.all([
     q.query(`${SELECT} where s.item_id = any($1::bigint[]) order by s.item_id, s.location_id`, [ids]),
     q.query(
       `select r.order_id, o.number as order_number, o.connection_id, r.location_id, r.quantity, r.state, r.expires_at, r.created_at
@@ -126,40 +141,38 @@ export async function explainSku(q: Queryable, ctx: Pick<CoreContext, 'policies'
       [ids],
     ),
     explainListings(q, ctx, ids),
+    q.query(
+      `select l.id as location_id, l.distrusted_since as since, l.distrusted_because as because from locations l
+       where l.distrusted_since is not null and l.id in (select s.location_id from stock s where s.item_id = any($1::bigint[]))
+       order by l.id`,
+      [ids],
+    ),
+    q.query(
+      `select u.hold_id, u.connection_id, u.location_id, sum(u.units)::int as quantity, h.expires_at
+       from holds h join hold_units u on u.hold_id = h.id
+       where h.state = 'held' and h.taken_items && $1::bigint[] and u.item_id = any($1::bigint[])
+       group by 1, 2, 3, 5 order by h.expires_at, u.hold_id, u.location_id limit ${HOLDS_MAX}`,
+      [ids],
+    ),
+    q.query(
+      `select s.reference, s.kind, s.location_id, s.expected_at, sum(l.quantity)::int as quantity,
+              sum(l.received_quantity)::int as received_quantity,
+              sum(greatest(0, l.quantity - l.received_quantity))::int as open_quantity
+       from supply_lines l join supplies s on s.id = l.supply_id
+       where l.item_id = any($1::bigint[]) and s.state = 'open'
+       group by s.id order by s.expected_at nulls last, s.reference limit ${SUPPLIES_MAX}`,
+      [ids],
+    ),
   ])
   return {
     sku,
     items,
     stock: plainRows(stock),
+    distrusted: plainRows(distrusted),
     promises: plainRows(promises),
+    holds: plainRows(holds),
+    supplies: plainRows(supplies),
     movements: plainRows(movements),
     listings,
   }
-}
-
-/** Listings that take the item itself, or a kit that it is part of. */
-async function explainListings(
-  q: Queryable,
-  ctx: Pick<CoreContext, 'policies'>,
-  itemIds: readonly number[],
-): Promise<ExplainedListing[]> {
-  const rows = await q.query(
-    `select l.id, l.connection_id, l.channel_sku, l.title, a.proven_quantity, a.proven_at, a.state
-     from listings l left join availability a on a.listing_id = l.id
-     where l.id in (
-       select li.listing_id from listing_items li where li.item_id = any($1::bigint[])
-       union select li.listing_id from listing_items li join kit_components k on k.kit_item_id = li.item_id
-       where k.component_item_id = any($1::bigint[]))
-     order by l.id limit ${LISTINGS_MAX}`,
-    [itemIds],
-  )
-  const facts = plainRows<ListingFacts>(rows)
-  // A connection that left the configuration has no rules to compute by; its listings are shown without a number.
-  const known = facts.filter((row) => ctx.policies.has(row.connection_id))
-  const computed = await computeAvailability(q, ctx, { listing_ids: known.map((row) => row.id) })
-  const byListing = new Map(computed.map((entry) => [entry.listing_id, entry]))
-  return facts.map((row) => {
-    const entry = byListing.get(row.id)
-    return { ...row, due_quantity: entry?.quantity ?? null, terms: entry?.terms ?? [] }
-  })
 }

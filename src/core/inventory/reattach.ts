@@ -59,7 +59,7 @@ async function loadLost(tx: Tx, item_ids: readonly number[], order_ids: readonly
      from reservations r join fulfillment_orders w on w.id = r.lost_from
      where r.state = 'shortfall' and r.item_id = any($1::bigint[]) and w.state not in ('CLOSED', 'CANCELLED')
        and ($2::uuid[] is null or r.order_id = any($2::uuid[]))
-     order by r.priority, r.id limit ${ROWS_MAX}`,
+     order by r.priority, coalesce(r.ship_by, 'infinity'), r.id limit ${ROWS_MAX}`,
     [item_ids, order_ids],
   )
 }
@@ -69,8 +69,9 @@ async function restore(tx: Tx, ctx: CoreContext, restored: readonly Restored[]):
   // A row that gets only a part keeps the rest, and its place in the queue.
   await tx.query(
     `insert into reservations (order_id, order_line_id, item_id, location_id, fulfillment_order_id, per_unit, quantity, state, priority,
-       created_at, changed_at)
-     select r.order_id, r.order_line_id, r.item_id, w.location_id, w.id, r.per_unit, b.units, 'committed', r.priority, r.created_at, $3
+       ship_by, listing_id, created_at, changed_at)
+     select r.order_id, r.order_line_id, r.item_id, w.location_id, w.id, r.per_unit, b.units, 'committed', r.priority, r.ship_by, r.listing_id,
+       r.created_at, $3
      from unnest($1::bigint[], $2::int[]) as b(id, units)
      join reservations r on r.id = b.id join fulfillment_orders w on w.id = r.lost_from`,
     [...keys, ctx.now],

@@ -12,13 +12,21 @@ export interface LiveReservation {
   consumed_quantity: number
   state: 'held' | 'committed' | 'consumed' | 'shortfall'
   fulfillment_order_id: string | null
+  /** The listing that the line was when the row was made; null or left out: the one it is now. */
+  listing_id?: number | null
+  /** Missing units that work which is still at its place lost to a count. */
+  waits_for_work?: boolean
 }
 
-/** What one order line asks of stock now. `components` are the listing's; rows that exist keep the ones they were made with. */
+/**
+ * What one order line asks of stock now. `components` are the listing's; rows that exist keep the ones they were made with, as long as
+ * the line is still that listing.
+ */
 export interface LineTarget {
   line_id: number
   units: number
   components: readonly Component[]
+  listing_id?: number | null
 }
 
 /** How far the work on a fulfillment order has gone: `open` has not left the house, `sent` has, `cancelling` was called back. */
@@ -46,18 +54,63 @@ export function planChange(
   const calledBack = new Set<string>()
   const byLine = Map.groupBy(live, (row) => row.line_id)
   for (const target of targets) {
-    const rows = byLine.get(target.line_id) ?? []
-    const components = componentsOf(rows, target)
+    const all = byLine.get(target.line_id) ?? []
+    const rows = all.filter((row) => isOf(target, row))
+    const others = Map.groupBy(
+      all.filter((row) => !isOf(target, row)),
+      (row) => row.listing_id,
+    )
+    let units = target.units
+    // What was shipped while the line was another listing has served it; whatever else is reserved for that listing is too much.
+    for (const old of others.values()) {
+      const components = madeWith(old)
+      const shipped = Math.min(...components.map(({ item_id, per_unit }) => shippedUnits(old, item_id, per_unit)))
+      units = Math.max(0, units - shipped)
+      for (const component of components) release(change, calledBack, { rows: old, component, units: 0, workState })
+    }
+    const components = componentsOf(rows, { ...target, units })
     const covered = components.map((component) => coveredUnits(rows, component))
-    change.needs.push(...missing(target, components, covered))
-    for (const component of components) release(change, calledBack, { rows, component, units: target.units, workState })
+    change.needs.push(...missing({ ...target, units }, components, covered))
+    for (const component of components) release(change, calledBack, { rows, component, units, workState })
   }
   change.call_back = [...calledBack]
   return change
 }
 
+/**
+ * As `planChange`, for an order whose work is to be planned anew: what has not left gives all its units back and asks for them again in
+ * the same decision.
+ */
+export function planAnew(
+  targets: readonly LineTarget[],
+  live: readonly LiveReservation[],
+  workState: (fulfillment_order_id: string) => WorkState,
+): DemandChange {
+  const unsent = live.filter(
+    ({ state, quantity, fulfillment_order_id: id }) =>
+      state === 'committed' && quantity > 0 && id !== null && workState(id) === 'open',
+  )
+  const emptied = new Set(unsent)
+  const rest = live.map((row) => (emptied.has(row) ? { ...row, quantity: 0, state: 'consumed' as const } : row))
+  const change = planChange(targets, rest, workState)
+  const given = unsent.map((reservation) => ({ reservation, quantity: reservation.quantity }))
+  return { ...change, releases: [...change.releases, ...given] }
+}
+
+const isOf = (target: LineTarget, { listing_id = null }: LiveReservation): boolean =>
+  listing_id === null || (target.listing_id ?? null) === null || listing_id === target.listing_id
+
+function shippedUnits(rows: readonly LiveReservation[], item_id: number, per_unit: number): number {
+  const own = rows.filter((row) => row.item_id === item_id)
+  return Math.floor(own.reduce((sum, row) => sum + row.consumed_quantity, 0) / per_unit)
+}
+
 function componentsOf(rows: readonly LiveReservation[], target: LineTarget): readonly Component[] {
   if (rows.length === 0) return target.units === 0 ? [] : target.components
+  return madeWith(rows)
+}
+
+function madeWith(rows: readonly LiveReservation[]): Component[] {
   const made = new Map(rows.map((row) => [row.item_id, { item_id: row.item_id, per_unit: row.per_unit }]))
   return [...made.values()].sort((a, b) => a.item_id - b.item_id)
 }
@@ -76,10 +129,12 @@ function missing(target: LineTarget, components: readonly Component[], covered: 
   if (components.length === 0) return []
   const most = Math.min(target.units, Math.max(...covered))
   const needs: LineDemand[] = []
-  if (target.units > most) needs.push({ line_id: target.line_id, units: target.units - most, components })
+  const { line_id, listing_id } = target
+  const of = listing_id === undefined ? { line_id } : { line_id, listing_id }
+  if (target.units > most) needs.push({ ...of, units: target.units - most, components })
   for (const [index, component] of components.entries()) {
     const lag = most - (covered[index] ?? 0)
-    if (lag > 0) needs.push({ line_id: target.line_id, units: lag, components: [component] })
+    if (lag > 0) needs.push({ ...of, units: lag, components: [component] })
   }
   return needs
 }

@@ -13,6 +13,8 @@ export interface LineDemand {
   components: readonly Component[]
   /** Whether the places of last resort (drop-ship) may serve it. */
   last_resort?: boolean
+  /** The listing that the line is, where that is known. */
+  listing_id?: number | null
 }
 
 export interface OrderDemand {
@@ -30,6 +32,8 @@ export interface OrderDemand {
   /** What the routing rules say of it; null: its own ranking decides, one location first. */
   plan: RoutingPlan | null
   lines: readonly LineDemand[]
+  /** Units by `stockKey` that the order itself gives back in this decision: nobody else is asked before it about them. */
+  own?: ReadonlyMap<string, number>
 }
 
 /** Units of a line that a location gives; without a location they are missing. */

@@ -3,6 +3,8 @@ export interface Shortage {
   item_id: number
   location_id: string
   units: number
+  /** The work whose picker says so: the units were its own, and nobody else's promise is broken for them. */
+  fulfillment_order_id?: string
 }
 
 /** A reservation that holds units at a place. `sent`: the work has left the house, the 3PL may be packing it. */
@@ -19,6 +21,8 @@ export interface PromisedRow {
   fulfillment_order_id: string | null
   /** Lower is served first, so higher is broken first. */
   priority: number
+  /** When its goods have to leave; null or left out: nothing was promised, which is broken before any date is. */
+  ship_by?: Date | null
   sent: boolean
 }
 
@@ -38,7 +42,7 @@ export function choosePromisesToBreak<S extends Shortage>(
   shortages: readonly S[],
 ): BrokenPromise<S>[] {
   return shortages.flatMap((shortage) => {
-    const own = rows.filter((row) => row.item_id === shortage.item_id && row.location_id === shortage.location_id)
+    const own = rows.filter((row) => concerns(shortage, row))
     const broken: BrokenPromise<S>[] = []
     let missing = shortage.units
     for (const row of own.toSorted(byLeastHarm)) {
@@ -52,6 +56,14 @@ export function choosePromisesToBreak<S extends Shortage>(
   })
 }
 
-function byLeastHarm(a: PromisedRow, b: PromisedRow): number {
-  return Number(a.sent) - Number(b.sent) || b.priority - a.priority || b.id - a.id
+function concerns({ item_id, location_id, fulfillment_order_id }: Shortage, row: PromisedRow): boolean {
+  if (row.item_id !== item_id || row.location_id !== location_id) return false
+  return fulfillment_order_id === undefined || row.fulfillment_order_id === fulfillment_order_id
 }
+
+function byLeastHarm(a: PromisedRow, b: PromisedRow): number {
+  const byLatest = dueAt(b) - dueAt(a)
+  return Number(a.sent) - Number(b.sent) || b.priority - a.priority || byLatest || b.id - a.id
+}
+
+const dueAt = ({ ship_by }: PromisedRow): number => ship_by?.getTime() ?? Number.MAX_SAFE_INTEGER

@@ -3,6 +3,7 @@ import { columns } from '../columns.ts'
 import type { CoreContext } from '../context.ts'
 import { dropWork, loadWork, type Work } from '../fulfillment/work.ts'
 import { refreshAxes } from '../orders/axes.ts'
+import { shortenHolds } from '../holds/shorten.ts'
 import { lockOrdersById } from '../orders/sql.ts'
 import { recordTimeline } from '../orders/timeline.ts'
 import { startAnew } from '../turn.ts'
@@ -70,7 +71,11 @@ export async function shortenPromises(
   shortages: readonly CausedShortage[],
   stock: ReadonlyMap<string, StockRow>,
 ): Promise<void> {
-  const wanted = shortages.filter((shortage) => shortage.units > 0)
+  // Nobody has bought what a cart holds yet.
+  const anybodys = shortages.filter((shortage) => shortage.fulfillment_order_id === undefined)
+  const named = shortages.filter((shortage) => shortage.fulfillment_order_id !== undefined)
+  const left = [...(await shortenHolds(tx, ctx.now, anybodys, stock)), ...named]
+  const wanted = left.filter((shortage) => shortage.units > 0)
   if (wanted.length === 0) return
   const chosen = await chooseLockable(tx, await loadPromises(tx, wanted), wanted)
   const work = await loadWork(tx, [...new Set(chosen.map(({ row }) => row.order_id))])
@@ -116,8 +121,8 @@ function shortfallFact({ row, quantity, shortage }: Broken) {
 async function loadPromises(tx: Tx, shortages: readonly Shortage[]): Promise<Promised[]> {
   return tx.query(
     `select r.id, r.order_id, r.order_line_id, r.item_id, r.location_id, r.per_unit, r.quantity, r.consumed_quantity, r.state, r.priority,
-       r.fulfillment_order_id,
-       f.id is not null and (f.state <> 'OPEN' or f.cancel_requested_at is not null or (x.id is not null and x.attempts > 0)) as sent
+       r.ship_by, r.fulfillment_order_id,
+       f.id is not null and (f.state not in ('OPEN', 'ON_HOLD') or f.cancel_requested_at is not null or (x.id is not null and x.attempts > 0)) as sent
      from (select distinct item_id, location_id from unnest($1::bigint[], $2::text[]) as k(item_id, location_id)) s
      join reservations r on r.item_id = s.item_id and r.location_id = s.location_id
        and r.state in ('held', 'committed') and r.quantity > 0
@@ -167,7 +172,10 @@ function brokenUnits(broken: readonly BrokenPromise<CausedShortage>[]): number {
 
 /** A row that loses all its units becomes the shortfall itself and keeps its place in the queue; a part becomes a row of its own. */
 async function writeShortfalls(tx: Tx, broken: readonly Broken[], now: Date): Promise<void> {
-  const sent = broken.filter(({ row }) => row.sent).map(({ row }) => row.id)
+  // A count may be wrong about what a picker has in hand; the picker is not: what it lacks waits for no work and is served elsewhere.
+  const sent = broken
+    .filter(({ row, shortage }) => row.sent && shortage.fulfillment_order_id === undefined)
+    .map(({ row }) => row.id)
   const whole = ({ row, quantity }: Broken): boolean => quantity === row.quantity && row.consumed_quantity === 0
   await tx.query(
     `update reservations set state = 'shortfall', location_id = null, fulfillment_order_id = null, expires_at = null, changed_at = $2,
@@ -179,8 +187,9 @@ async function writeShortfalls(tx: Tx, broken: readonly Broken[], now: Date): Pr
   if (parts.length === 0) return
   const params = [parts.map(({ row }) => row.id), parts.map(({ quantity }) => quantity), now]
   await tx.query(
-    `insert into reservations (order_id, order_line_id, item_id, per_unit, quantity, state, priority, created_at, changed_at, lost_from)
-     select r.order_id, r.order_line_id, r.item_id, r.per_unit, b.quantity, 'shortfall', r.priority, r.created_at, $3,
+    `insert into reservations (order_id, order_line_id, item_id, per_unit, quantity, state, priority, ship_by, listing_id, created_at,
+       changed_at, lost_from)
+     select r.order_id, r.order_line_id, r.item_id, r.per_unit, b.quantity, 'shortfall', r.priority, r.ship_by, r.listing_id, r.created_at, $3,
        case when r.id = any($4::bigint[]) then r.fulfillment_order_id end
      from unnest($1::bigint[], $2::int[]) as b(id, quantity) join reservations r on r.id = b.id`,
     [...params, sent],

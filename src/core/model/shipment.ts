@@ -40,13 +40,25 @@ export const TrackingEvent = Type.Object(
 )
 export type TrackingEvent = Type.Static<typeof TrackingEvent>
 
-/** The 3PL's answer to work we sent: taken on, refused with a reason, or called back before it left. */
+/**
+ * The answer of whoever does the work: taken on, refused with a reason, called back before it left, or taken on without the units of
+ * `lines`, which were not on the shelf when they were to be picked.
+ */
 export const Acknowledgement = Type.Object(
   {
     fulfillment_order: Id,
-    verdict: Words(['accepted', 'rejected', 'cancelled']),
+    verdict: Words(['accepted', 'rejected', 'cancelled', 'short']),
     reason: Nullable(Type.String({ maxLength: 300 })),
     at: Instant,
+    /** Of `short`: what was not found, in units of the item. */
+    lines: Type.Optional(
+      Type.Array(Type.Object({ sku: Id, quantity: Type.Integer({ minimum: 1, maximum: 1_000_000 }) }, closed), {
+        minItems: 1,
+        maxItems: 2000,
+      }),
+    ),
+    /** Of `short`: the sender's own name of the message, so that the same one again loses nothing more. Left out: its instant. */
+    reference: Type.Optional(Id),
   },
   closed,
 )

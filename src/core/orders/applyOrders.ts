@@ -1,6 +1,7 @@
 import type { Tx } from '../../db/pool.ts'
 import type { CoreContext, FactOutcome } from '../context.ts'
 import { HubError } from '../errors.ts'
+import { handOverOf } from '../holds/handOver.ts'
 import { bookedOrder } from '../inventory/reserve.ts'
 import type { Component } from '../inventory/rulesDemand.ts'
 import { wakeParked } from '../inventory/wake.ts'
@@ -50,6 +51,8 @@ export async function applyOrders(tx: Tx, ctx: CoreContext, inbound: readonly In
   const paid = await linkPaymentsOf(tx, stored)
   const components = new Map<number, readonly Component[]>()
   for (const { listing_id, components: own } of listings.values()) components.set(listing_id, own)
+  const rows = stored.map(({ made: { row } }) => row)
+  const hand_over = await handOverOf(tx, ctx, rows)
   const settled = await settleOrders(
     tx,
     ctx,
@@ -61,7 +64,7 @@ export async function applyOrders(tx: Tx, ctx: CoreContext, inbound: readonly In
       ...joined,
     ],
     timeline,
-    components,
+    { components, hand_over },
   )
   await wake(tx, ctx, stored)
   await rememberRepeats(tx, supersededBy(stored, inbound))

@@ -10,7 +10,7 @@ import { recordTimeline } from './timeline.ts'
 
 /**
  * Gives back units that were held for money which did not come in time, of at most `orders_max` orders. A payment that comes later
- * reserves anew. Returns how many orders lost their hold.
+ * reserves anew. An order that an operator has put on hold keeps its units. Returns how many orders lost their hold.
  */
 export async function expireHolds(tx: Tx, ctx: CoreContext, orders_max: number): Promise<number> {
   await takeTurn(
@@ -21,16 +21,22 @@ export async function expireHolds(tx: Tx, ctx: CoreContext, orders_max: number):
   return touchOnce(tx, ctx.now, () => expireOverdue(tx, ctx, orders_max))
 }
 
+/** Orders with a hold that has run out; `among` null: whichever. */
+async function loadOverdue(tx: Tx, now: Date, among: readonly string[] | null, orders_max: number): Promise<string[]> {
+  const rows = await tx.query<{ order_id: string }>(
+    `select distinct r.order_id from reservations r join orders o on o.id = r.order_id
+     where r.state = 'held' and r.expires_at <= $1 and o.hold_reason is null and ($2::uuid[] is null or r.order_id = any($2)) limit $3`,
+    [now, among, orders_max],
+  )
+  return rows.map((row) => row.order_id)
+}
+
 async function expireOverdue(tx: Tx, ctx: CoreContext, orders_max: number): Promise<number> {
-  const overdue = await tx.query<{ order_id: string }>(
-    `select distinct order_id from reservations where state = 'held' and expires_at <= $1 limit $2`,
-    [ctx.now, orders_max],
-  )
-  const orders = await lockOrdersById(
-    tx,
-    overdue.map((row) => row.order_id),
-  )
-  const ids = orders.map((order) => order.id)
+  const seen = await loadOverdue(tx, ctx.now, null, orders_max)
+  await lockOrdersById(tx, seen)
+  // Asked again under the lock: an order may have been paid, put on hold or given more time meanwhile.
+  const ids = seen.length === 0 ? [] : await loadOverdue(tx, ctx.now, seen, orders_max)
+  if (ids.length === 0) return 0
   const rows = (await loadLive(tx, ids)).filter((row) => row.state === 'held' && row.quantity > 0)
   if (rows.length === 0) return 0
   const moves = rows.map((row): StockMove => ({

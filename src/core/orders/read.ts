@@ -2,10 +2,15 @@ import { isUuid, pageOf, pageQuery, plainRows, type Keyset, type Page, type Page
 import type { Queryable } from '../../db/pool.ts'
 import { HubError } from '../errors.ts'
 
+export const ORDER_KINDS = ['order', 'transfer'] as const
+export type OrderKind = (typeof ORDER_KINDS)[number]
+
 export interface OrderFilter extends PageRequest {
   connection?: string | undefined
   number?: string | undefined
   external_id?: string | undefined
+  /** `order` unless said otherwise: transfers between our own places are no channel's orders. */
+  kind?: OrderKind | undefined
   lifecycle?: string | undefined
   reservation_state?: string | undefined
   /** ISO instant: received at or after it. */
@@ -17,6 +22,7 @@ export interface OrderRow {
   connection_id: string
   external_id: string
   number: string | null
+  kind: OrderKind
   lifecycle: string
   payment_state: string
   fulfillment_state: string
@@ -28,14 +34,21 @@ export interface OrderRow {
   total_minor: number | null
   refunded_minor: number | null
   ship_country: string | null
+  service_level: string | null
+  /** When the goods have to leave; null: nothing was promised. */
+  ship_by: string | null
+  /** Why an operator has stopped it; null: nobody has. */
+  hold_reason: string | null
+  held_at: string | null
   has_person: boolean
   received_at: string
   changed_at: string
 }
 
 const COLUMNS = `
-  o.id, o.connection_id, o.external_id, o.number, o.lifecycle, o.payment_state, o.fulfillment_state, o.reservation_state, o.is_test,
-  o.placed_at, o.cancelled_at, o.currency, o.total_minor, o.refunded_minor, o.ship_country, o.person_id is not null as has_person,
+  o.id, o.connection_id, o.external_id, o.number, o.kind, o.lifecycle, o.payment_state, o.fulfillment_state, o.reservation_state, o.is_test,
+  o.placed_at, o.cancelled_at, o.currency, o.total_minor, o.refunded_minor, o.ship_country, o.service_level,
+  o.ship_by, o.hold_reason, o.held_at, o.person_id is not null as has_person,
   o.received_at, o.changed_at`
 
 type Keyed = OrderRow & { sort_at: string }
@@ -53,6 +66,7 @@ export async function listOrders(q: Queryable, filter: OrderFilter): Promise<Pag
     ['o.connection_id = ?', filter.connection],
     ['o.number = ?', filter.number],
     ['o.external_id = ?', filter.external_id],
+    ['o.kind = ?', filter.kind ?? 'order'],
     ['o.lifecycle = ?', filter.lifecycle],
     ['o.reservation_state = ?', filter.reservation_state],
     ['o.received_at >= ?::timestamptz', filter.since],
@@ -120,6 +134,8 @@ export interface ReservationShown {
   state: string
   fulfillment_order: string | null
   expires_at: string | null
+  /** A missing unit that was accepted knowingly and waits for supply. */
+  backordered: boolean
 }
 
 export interface FulfillmentOrderShown {
@@ -175,7 +191,8 @@ export async function showOrder(q: Queryable, idOrNumber: string): Promise<Order
   return { ...plainRows<OrderRow>([order ?? {}])[0], ...Object.fromEntries(parts) } as OrderShown
 }
 
-async function findOrder(q: Queryable, idOrNumber: string): Promise<string> {
+/** The id of the order that is meant. `idOrNumber` and faults as in `showOrder`. */
+export async function findOrder(q: Queryable, idOrNumber: string): Promise<string> {
   const found = isUuid(idOrNumber)
     ? await q.query<{ id: string; connection_id: string }>('select id, connection_id from orders where id = $1', [
         idOrNumber,
@@ -204,7 +221,8 @@ const PARTS: Record<string, string> = {
            total_minor, requires_shipping
     from order_lines where order_id = $1 order by id`,
   reservations: `
-    select r.id, r.order_line_id, i.sku, r.location_id, r.quantity, r.consumed_quantity, r.state, f.number as fulfillment_order, r.expires_at
+    select r.id, r.order_line_id, i.sku, r.location_id, r.quantity, r.consumed_quantity, r.state, f.number as fulfillment_order, r.expires_at,
+           r.backordered
     from reservations r join items i on i.id = r.item_id left join fulfillment_orders f on f.id = r.fulfillment_order_id
     where r.order_id = $1 order by r.id`,
   fulfillment_orders: `

@@ -1,6 +1,7 @@
 import type { Tx } from '../../db/pool.ts'
 import { columns } from '../columns.ts'
 import type { CoreContext } from '../context.ts'
+import type { HandOver } from '../holds/handOver.ts'
 import { allocateShortfalls } from '../inventory/allocate.ts'
 import { settleStock, type OrderForStock, type Settled } from '../inventory/reserve.ts'
 import type { Component } from '../inventory/rulesDemand.ts'
@@ -19,6 +20,16 @@ export interface ChangedOrder {
   fresh: { lines: readonly StoredLine[]; reservation_state: ReservationState } | null
   /** Whether payments may have changed what its picture says about money. */
   paid: boolean
+  /** `anew`: work that has not left is planned again from today's stock. Left out: it is kept. */
+  work?: 'kept' | 'anew'
+}
+
+/** What the caller of `settleOrders` has at hand. */
+export interface AtHand {
+  /** What one unit of each listing takes, as far as that has been loaded already. */
+  components?: ReadonlyMap<number, readonly Component[]>
+  /** Cart holds whose units the orders take over. */
+  hand_over?: HandOver | null
 }
 
 /** What a channel has taken off its own numbers for an order. */
@@ -43,15 +54,14 @@ function addSold(to: Map<number, number>, units: ReadonlyMap<number, number>, si
 
 /**
  * Brings everything that hangs on orders in line after they changed: payment axis, reservations and work, the channel's own sales,
- * the other axes; and offers what became free to whoever waits for it. The orders are locked by the caller. `components` are those
- * that the caller knows already, by listing.
+ * the other axes; and offers what became free to whoever waits for it. The orders are locked by the caller.
  */
 export async function settleOrders(
   tx: Tx,
   ctx: CoreContext,
   changed: readonly ChangedOrder[],
   timeline: readonly TimelineFact[],
-  components: ReadonlyMap<number, readonly Component[]> = new Map(),
+  { components = new Map(), hand_over = null }: AtHand = {},
 ): Promise<Settled> {
   const known = changed.flatMap(({ order, fresh }) => (fresh === null ? [order.id] : []))
   const paid = changed.flatMap((one) => (one.paid ? [one.order.id] : []))
@@ -69,6 +79,7 @@ export async function settleOrders(
       components:
         missing.size === 0 ? components : new Map([...components, ...(await loadComponents(tx, [...missing]))]),
       sold: soldSince(changed, lines),
+      hand_over,
     },
     timeline,
   )
@@ -111,12 +122,23 @@ async function correctFresh(
 }
 
 function forStock(
-  { order, source, fresh }: ChangedOrder,
+  { order, source, fresh, work = 'kept' }: ChangedOrder,
   payment_state: OrderForStock['payment_state'],
 ): OrderForStock {
   const { id, connection_id, lifecycle, is_test, ship_by } = order
   const placed_at = order.placed_at ?? order.received_at
-  return { id, connection_id, lifecycle, payment_state, is_test, placed_at, ship_by, fresh: fresh !== null, source }
+  return {
+    id,
+    connection_id,
+    lifecycle,
+    payment_state,
+    is_test,
+    placed_at,
+    ship_by,
+    fresh: fresh !== null,
+    source,
+    work,
+  }
 }
 
 /** `order 1001: 3 units committed, 1 short` */

@@ -18,11 +18,18 @@ export interface PlannedPlace {
   refuses_items: ReadonlySet<number>
 }
 
+/** A place that a rule did not ask: the filter it failed, and the same in words with its numbers. */
+export interface LeftOut {
+  location_id: string
+  filter: string
+  verdict: string
+}
+
 /** One rule as it applies to one order: what the filters left, and how to choose among it. */
 export interface RoutingStep {
   rule: string
   places: readonly PlannedPlace[]
-  left_out: readonly { location_id: string; filter: string }[]
+  left_out: readonly LeftOut[]
   sort: readonly SortKey[]
   strategy: Strategy
   split: SplitGuard
@@ -40,9 +47,14 @@ export interface RoutingPlan {
 /** Why an order is served from where it is: stored with the order, shown to people. */
 export interface PlacementReasons {
   version: number
+  /** The rule that decided. */
   rule: string
+  /** What came of it in words: `whole from one place`, `waits: no place has it`. */
+  outcome: string
   chosen: string[]
   considered: { location_id: string; verdict: string }[]
+  /** Rules that were asked before and let it go on to the next, with the reason. */
+  passed_over: { rule: string; outcome: string }[]
 }
 
 export interface Placement {

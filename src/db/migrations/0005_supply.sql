@@ -28,6 +28,22 @@ create table supply_lines (
   received_quantity integer not null default 0 check (received_quantity >= 0),
   -- Of a transfer: units that have left the other place. Only these are on their way.
   shipped_quantity integer not null default 0 check (shipped_quantity >= 0),
+  -- Of a transfer: units that left the other place and will not come, because somebody closed it without them.
+  missing_quantity integer not null default 0 check (missing_quantity >= 0),
   primary key (supply_id, item_id)
 );
 create index supply_lines_item on supply_lines (item_id);
+
+-- Goods that came in over the API: the same key again is answered with what was booked then.
+create table supply_receipts (
+  supply_id uuid not null references supplies,
+  key text not null,
+  -- Hash of what was said to have come: the same key with another delivery is a conflict, not an answer.
+  request_sha256 bytea not null,
+  -- Units that were booked, by item: [{item_id, quantity, state, lot, expires_on, counted_already}].
+  lines jsonb not null,
+  received_at timestamptz not null,
+  recorded_at timestamptz not null,
+  recorded_by text not null,
+  primary key (supply_id, key)
+);

@@ -29,6 +29,8 @@ create index stock_movements_waiting on stock_movements (requested_at) where sta
 create table cycle_counts (
   id uuid primary key,
   company_id text not null references companies,
+  -- The caller's own name of it.
+  key text not null,
   location_id text not null,
   state text not null check (state in ('open', 'waiting', 'posted', 'cancelled')),
   created_at timestamptz not null,
@@ -36,7 +38,8 @@ create table cycle_counts (
   counted_at timestamptz,
   counted_by text,
   decided_at timestamptz,
-  decided_by text
+  decided_by text,
+  unique (company_id, key)
 );
 create table cycle_count_lines (
   count_id uuid not null references cycle_counts,
@@ -60,8 +63,18 @@ create table stock_lots (
   lot text not null,
   expires_on date,
   quantity integer not null check (quantity >= 0),
-  -- Units of the lot that are out of sale because it is too old; they are in `quality_control` of the counters.
+  -- Units of the lot that are known to be among those in `quality_control`, because it is too old to be sold or for any other reason.
   quarantined integer not null default 0 check (quarantined >= 0 and quarantined <= quantity),
   primary key (item_id, location_id, lot)
 );
 create index stock_lots_expiring on stock_lots (expires_on) where quantity > quarantined;
+create index items_tracked on items (days_left_min) where tracks_lots;
+
+-- What the snapshots of a place count: everything on its shelves, or only what its own system has not promised to work of ours.
+alter table locations add column count_basis text not null default 'on_hand' check (count_basis in ('on_hand', 'available'));
+-- How the last count of a row was meant; null: everything on the shelf.
+alter table stock add column counted_basis text check (counted_basis = 'available');
+-- When the 3PL, by its own clock, gave the units of this work back (it refused it, or was called back in time).
+alter table fulfillment_orders add column given_back_at timestamptz;
+create index fulfillment_orders_given_back on fulfillment_orders (given_back_at) where given_back_at is not null;
+create index shipments_shipped_at on shipments (shipped_at);

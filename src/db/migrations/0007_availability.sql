@@ -29,18 +29,32 @@ alter table companies
   add column peak_changed_at timestamptz,
   add column peak_changed_by text;
 
--- What is measured for the adaptive buffer: how fast an item sells, and how long a channel takes to be told.
+-- What is measured for the adaptive buffer: how fast an item sells on each channel, and how long a channel takes to be told.
 create table sales_velocity (
-  item_id bigint primary key,
+  item_id bigint not null,
+  connection_id text not null,
   units_per_hour double precision not null,
-  measured_at timestamptz not null
+  measured_at timestamptz not null,
+  primary key (item_id, connection_id)
 );
 create table push_lag (
   connection_id text primary key,
-  lag_ms_p95 integer not null,
-  samples integer not null,
+  -- The newest samples, oldest first: milliseconds from a change of the number to the proof that the channel has it.
+  samples integer[] not null default '{}',
+  lag_ms_p95 integer,
+  -- The lag that counts now: longer than measured while the channel, or a place behind it, is silent.
+  effective_ms bigint,
   measured_at timestamptz not null
 );
+-- The ledger grows at its end, so blocks of it are found by time at almost no cost.
+create index stock_ledger_recorded on stock_ledger using brin (recorded_at) with (pages_per_range = 32);
+
+-- The newest count of a place, without reading its stock.
+create index stock_counted on stock (location_id, counted_as_of desc) where counted_as_of is not null;
+-- Proofs by age, of rows with nothing due: what is read back and asserted again.
+create index availability_proofs on availability (connection_id, proven_at) where not due;
+-- Since when a read-back shows less than was proven while orders that would explain it may still come.
+alter table availability add column low_since timestamptz;
 
 -- A place whose numbers cannot be trusted now (no snapshot for too long, its connection down), and since when.
 alter table locations
@@ -77,3 +91,4 @@ create table cases (
   resolved_by text
 );
 create unique index cases_open on cases (kind, subject) where state = 'open';
+create index cases_state on cases (state, id desc);

@@ -5,7 +5,7 @@ import type { Hub } from '../../hub.ts'
 import { actorOf, type App } from '../app.ts'
 import { createApiKey, listApiKeys, revokeApiKey, type ApiKeyRow } from '../auth.ts'
 import { ROLES } from '../policies.ts'
-import { DONE, FAULTS, instant, listQuery, maybeInstant, named, text, textId } from './schemas.ts'
+import { DONE, FAULTS, instant, listQuery, maybeCount, maybeInstant, named, text, textId } from './schemas.ts'
 
 export const ApiKey = named<ApiKeyRow>('ApiKey', {
   id: text,
@@ -13,12 +13,23 @@ export const ApiKey = named<ApiKeyRow>('ApiKey', {
   role: text,
   created_at: instant,
   created_by: text,
+  hold_units_max: maybeCount,
   last_used_at: maybeInstant,
   revoked_at: maybeInstant,
 })
 
 const NewKey = Type.Object(
-  { name: Type.String({ minLength: 1, maxLength: 100, pattern: '^[\\w .-]+$' }), role: Words(ROLES) },
+  {
+    name: Type.String({ minLength: 1, maxLength: 100, pattern: '^[\\w .-]+$' }),
+    role: Words(ROLES),
+    hold_units_max: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 1_000_000,
+        description: "units that it may keep in cart holds at once; without it only the channel's limit counts",
+      }),
+    ),
+  },
   closed,
 )
 const Secret = Type.Object({ id: Type.String(), secret: Type.String({ description: 'shown this once' }) }, closed)
@@ -43,15 +54,15 @@ export function apiKeyRoutes(app: App, hub: Hub): void {
     { schema: { tags, summary: 'Make a key', body: NewKey, response: { 201: Secret, ...FAULTS } } },
     async (request, reply) => {
       const now = hub.clock.now()
-      const { name, role } = request.body
+      const { name, role, hold_units_max = null } = request.body
       const actor = actorOf(request).name
-      const key = await createApiKey(hub.db, { name, role, created_by: actor, now })
+      const key = await createApiKey(hub.db, { name, role, created_by: actor, hold_units_max, now })
       await writeAudit(hub.db, {
         at: now,
         actor,
         action: 'api_key.create',
         subject: `api_key:${key.id}`,
-        data: { role },
+        data: { role, hold_units_max },
       })
       return reply.code(201).header('cache-control', 'no-store').send(key)
     },

@@ -3,45 +3,77 @@ import swaggerUi from '@fastify/swagger-ui'
 import type { Hub } from '../../hub.ts'
 import type { App } from '../app.ts'
 import { ApiKey, apiKeyRoutes } from './apiKeys.ts'
+import { Case, caseRoutes } from './cases.ts'
 import { connectionRoutes, ConnectionSchema } from './connections.ts'
+import { CycleCount, CycleCountListed, cycleCountRoutes } from './cycleCounts.ts'
 import { DeadLetter, deadLetterRoutes } from './deadLetters.ts'
 import { fileRoutes, InboundFile } from './files.ts'
+import { FulfillmentOrder, fulfillmentOrderRoutes, FulfillmentOrderSummary } from './fulfillmentOrders.ts'
+import { Hold, holdRoutes, RefusedHold } from './holds.ts'
 import { InboxMessage, InboxMessageShown, inboxRoutes } from './inbox.ts'
 import { Listing, listingRoutes } from './listings.ts'
+import { Movement, movementRoutes, StockLot } from './movements.ts'
 import { Order, orderRoutes, OrderSummary, ParkedOrder } from './orders.ts'
 import { OutboxEffect, OutboxEffectShown, outboxRoutes } from './outbox.ts'
+import { peakRoutes } from './peak.ts'
 import { PROBLEM_SCHEMA } from './schemas.ts'
+import { RoutingExplanation, RoutingRulesShown, routingRoutes, RoutingVersion } from './routing.ts'
 import { Settlement, settlementRoutes, SettlementShownSchema } from './settlements.ts'
 import { SkuExplanation, StockLevel, stockRoutes } from './stock.ts'
+import { stockRuleRoutes, StockRuleSchema } from './stockRules.ts'
+import { Supply, supplyRoutes } from './supplies.ts'
 
 const NAMED = [
   ApiKey,
+  Case,
   ConnectionSchema,
+  CycleCount,
+  CycleCountListed,
   DeadLetter,
+  FulfillmentOrder,
+  FulfillmentOrderSummary,
+  Hold,
   InboundFile,
   InboxMessage,
   InboxMessageShown,
   Listing,
+  Movement,
   Order,
   OrderSummary,
   OutboxEffect,
   OutboxEffectShown,
   ParkedOrder,
+  RefusedHold,
+  RoutingExplanation,
+  RoutingRulesShown,
+  RoutingVersion,
   Settlement,
   SettlementShownSchema,
   SkuExplanation,
   StockLevel,
+  StockRuleSchema,
+  Supply,
+  StockLot,
 ]
 
 const RESOURCES = [
   orderRoutes,
+  fulfillmentOrderRoutes,
   stockRoutes,
+  stockRuleRoutes,
+  caseRoutes,
+  peakRoutes,
+  supplyRoutes,
+  movementRoutes,
+  cycleCountRoutes,
+  holdRoutes,
   listingRoutes,
   inboxRoutes,
   fileRoutes,
   outboxRoutes,
   deadLetterRoutes,
   settlementRoutes,
+  routingRoutes,
   connectionRoutes,
   apiKeyRoutes,
 ]

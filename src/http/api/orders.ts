@@ -2,12 +2,16 @@ import Type from 'typebox'
 import { HubError } from '../../core/errors.ts'
 import { ORDER_LIFECYCLES } from '../../core/model/order.ts'
 import { Address, Party } from '../../core/model/party.ts'
-import { Nullable } from '../../core/model/schema.ts'
-import { listOrders, showOrder, type OrderRow, type OrderShown } from '../../core/orders/read.ts'
+import { HOLD_REASONS, placeOnHold, releaseFromHold, type HoldAnswer } from '../../core/orders/hold.ts'
+import { listOrders, ORDER_KINDS, showOrder, type OrderRow, type OrderShown } from '../../core/orders/read.ts'
 import { showOrderOrParked, type ParkedOrder as ParkedShown } from '../../core/orders/readParked.ts'
 import { readPerson } from '../../core/people/people.ts'
+import { closed, Nullable, Words } from '../../core/model/schema.ts'
 import { writeAudit } from '../../db/audit.ts'
+import { inTransaction } from '../../db/transaction.ts'
 import type { Hub } from '../../hub.ts'
+import { coreContext } from '../../queues/context.ts'
+import { wakePushes } from '../../queues/wake.ts'
 import { actorOf, type App } from '../app.ts'
 import {
   anything,
@@ -32,6 +36,7 @@ const summary = {
   connection_id: text,
   external_id: text,
   number: maybeText,
+  kind: text,
   lifecycle: text,
   payment_state: text,
   fulfillment_state: text,
@@ -43,6 +48,10 @@ const summary = {
   total_minor: maybeCount,
   refunded_minor: maybeCount,
   ship_country: maybeText,
+  service_level: maybeText,
+  ship_by: maybeInstant,
+  hold_reason: maybeText,
+  held_at: maybeInstant,
   has_person: flag,
   received_at: instant,
   changed_at: instant,
@@ -81,6 +90,7 @@ export const Order = named<Omit<OrderShown, 'person_id'>>('Order', {
     state: text,
     fulfillment_order: maybeText,
     expires_at: maybeInstant,
+    backordered: flag,
   }),
   fulfillment_orders: listOf({
     id: uuid,
@@ -145,6 +155,7 @@ const query = listQuery({
   connection: filters.text,
   number: filters.text,
   external_id: filters.text,
+  kind: filters.words(ORDER_KINDS),
   lifecycle: filters.words(ORDER_LIFECYCLES),
   reservation_state: filters.words(['none', 'held', 'committed', 'partial', 'shortfall', 'released', 'consumed']),
   since: filters.since,
@@ -156,6 +167,10 @@ const Person = Type.Object({
   ship_to: Nullable(Address),
   bill_to: Nullable(Address),
 })
+
+const Held = Type.Unsafe<HoldAnswer>(
+  Type.Object({ order_id: uuid, number: maybeText, hold_reason: maybeText, changed: flag }, closed),
+)
 
 export function orderRoutes(app: App, hub: Hub): void {
   app.get(
@@ -212,6 +227,51 @@ export function orderRoutes(app: App, hub: Hub): void {
       return person === 'erased'
         ? { erased: true, buyer: null, ship_to: null, bill_to: null }
         : { erased: false, buyer: person.buyer, ship_to: person.ship_to, bill_to: person.bill_to }
+    },
+  )
+
+  holdRoutes(app, hub)
+}
+
+/** The name of the write is the order itself: saying it again answers the same and changes nothing. */
+function holdRoutes(app: App, hub: Hub): void {
+  app.post(
+    '/orders/:id/hold',
+    {
+      schema: {
+        tags: ['orders'],
+        summary: 'Stop an order',
+        description:
+          'What has not left stays here, and what is held for money does not expire, until the order is released. What has left is not called back.',
+        params: textId,
+        body: Type.Object({ reason: Words(HOLD_REASONS) }, closed),
+        response: { 200: Held, ...FAULTS },
+      },
+    },
+    async (request) => {
+      const { id } = request.params
+      const by = actorOf(request).name
+      return inTransaction(hub.db, (tx) => placeOnHold(tx, coreContext(hub), id, request.body.reason, by))
+    },
+  )
+
+  app.post(
+    '/orders/:id/release',
+    {
+      schema: {
+        tags: ['orders'],
+        summary: 'Let an order go on',
+        description: "What had not left is planned anew from today's stock and leaves.",
+        params: textId,
+        response: { 200: Held, ...FAULTS },
+      },
+    },
+    async (request) => {
+      const { id } = request.params
+      const by = actorOf(request).name
+      const answer = await inTransaction(hub.db, (tx) => releaseFromHold(tx, coreContext(hub), id, by))
+      if (answer.changed) await wakePushes(hub)
+      return answer
     },
   )
 }

@@ -1,9 +1,11 @@
 import Type from 'typebox'
 import { explainSku, listStock, type SkuExplained, type StockRow } from '../../core/inventory/read.ts'
+import { Nullable } from '../../core/model/schema.ts'
 import type { Hub } from '../../hub.ts'
 import { coreContext } from '../../queues/context.ts'
 import type { App } from '../app.ts'
 import {
+  anyValue,
   count,
   FAULTS,
   filters,
@@ -36,6 +38,8 @@ const level = {
 }
 export const StockLevel = named<StockRow>('StockLevel', level)
 
+const terms = listOf({ name: text, value: count, sku: maybeText, location_id: maybeText })
+
 export const SkuExplanation = named<SkuExplained>('SkuExplanation', {
   sku: text,
   items: listOf({
@@ -46,6 +50,7 @@ export const SkuExplanation = named<SkuExplained>('SkuExplanation', {
     components: listOf({ sku: text, quantity: count }),
   }),
   stock: listOf(level),
+  distrusted: listOf({ location_id: text, since: instant, because: text }),
   promises: listOf({
     order_id: uuid,
     order_number: maybeText,
@@ -55,6 +60,16 @@ export const SkuExplanation = named<SkuExplained>('SkuExplanation', {
     state: text,
     expires_at: maybeInstant,
     created_at: instant,
+  }),
+  holds: listOf({ hold_id: uuid, connection_id: text, location_id: text, quantity: count, expires_at: instant }),
+  supplies: listOf({
+    reference: text,
+    kind: text,
+    location_id: text,
+    expected_at: maybeInstant,
+    quantity: count,
+    received_quantity: count,
+    open_quantity: count,
   }),
   movements: listOf({
     id: count,
@@ -75,7 +90,18 @@ export const SkuExplanation = named<SkuExplained>('SkuExplanation', {
     proven_at: maybeInstant,
     state: maybeText,
     due_quantity: maybeCount,
-    terms: listOf({ name: text, value: count, sku: maybeText, location_id: maybeText }),
+    terms,
+    rules: listOf({
+      field: text,
+      value: anyValue,
+      sku: text,
+      location_id: maybeText,
+      source: text,
+      rule: Nullable(Type.Object({ connection_id: maybeText, sku: maybeText, location_id: maybeText })),
+      changed_by: maybeText,
+      changed_at: maybeInstant,
+    }),
+    publications: listOf({ quantity: count, at: instant, terms }),
   }),
 })
 
@@ -100,7 +126,7 @@ export function stockRoutes(app: App, hub: Hub): void {
         tags: ['stock'],
         summary: 'Explain a SKU',
         description:
-          'Stock, who its units are promised to, the last movements, and the sum behind the number of every channel.',
+          'Stock, who its units are promised to and held for, what is on its way, the last movements, and the sum behind the number of every channel with its rules and what was published.',
         params: Type.Object({ sku: Type.String({ minLength: 1, maxLength: 200 }) }),
         response: { 200: SkuExplanation.ref, ...FAULTS },
       },

@@ -1,9 +1,9 @@
 import type { Job } from '../define.ts'
-import { availability } from './availability.ts'
+import { availability, measure, readBack, reassert, trust } from './availability.ts'
 import { effects } from './effects.ts'
 import { files } from './files.ts'
 import { drain } from './intake.ts'
-import { expire, pruneOld, sweep, wakeMissedRows } from './maintenance.ts'
+import { allocateWaitingOrders, backfill, expire, expiredLots, pruneOld, sweep, wakeMissedRows } from './maintenance.ts'
 import { pull } from './pull.ts'
 import { matchSettlements } from './settlement.ts'
 
@@ -13,10 +13,17 @@ export const jobs: readonly Job[] = [
   pull,
   files,
   availability,
+  readBack,
+  trust,
+  measure,
+  reassert,
   ...effects,
   matchSettlements,
   expire,
+  expiredLots,
+  backfill,
   wakeMissedRows,
+  allocateWaitingOrders,
   pruneOld,
   sweep,
 ]

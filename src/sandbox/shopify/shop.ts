@@ -193,6 +193,7 @@ export function soldOrder(order: ShopOrder, currency: string): SoldOrder {
   return {
     external_id: order.id,
     number: order.name,
+    placed_ms: Date.parse(order.created_at),
     cancelled: order.cancelled_at !== null,
     paid: order.transactions.length > 0,
     lines: order.lines.map((line) => {

@@ -8,7 +8,7 @@ import {
   releaseClaims,
   type ClaimedLine,
 } from '../../../src/core/availability/push.ts'
-import { PUSH_ATTEMPTS_MAX } from '../../../src/core/availability/rules.ts'
+import { PUSH_ATTEMPTS_MAX } from '../../../src/core/availability/rulesBelief.ts'
 import { HubError } from '../../../src/core/errors.ts'
 import { mapListing } from '../../../src/core/inventory/listings.ts'
 import type { Fact } from '../../../src/core/model/fact.ts'
@@ -76,14 +76,14 @@ describe('what is due', () => {
   it('follows the policy and explains itself', async () => {
     world.policy('mall', { availability: { ...OPEN_SHELF, push: true, buffer: 3, cap: 5, share_percent: 50 } })
     const [computed] = await computeAvailability(world.db, world.ctx, { connection_id: 'mall' })
-    expect(computed?.quantity).toBe(5)
+    expect(computed?.quantity).toBe(2)
     expect(computed?.terms.map(({ name, value }) => [name, value])).toEqual([
       ['on_hand', 21],
       ['available', 21],
       ['sellable_units', 21],
       ['share', -11],
+      ['cap', -5],
       ['buffer', -3],
-      ['cap', -2],
     ])
     world.policy('mall', { availability: { ...OPEN_SHELF, push: false, cap: null, share_percent: 100 } })
     expect(await claim('mall')).toEqual([])

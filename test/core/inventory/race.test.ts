@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { allocateWaiting } from '../../../src/core/inventory/allocate.ts'
 import type { Fact } from '../../../src/core/model/fact.ts'
+import { inTransaction } from '../../../src/db/transaction.ts'
 import {
   createWorld, expectBooksToBalance, instant, kinds, line, order, orderFact, policy, reservationsOf, stockOf, type World,
 } from '../../kit/orders.ts' // prettier-ignore
@@ -103,6 +105,33 @@ test('orders, edits and cancellations of the same few items at once end balanced
     `select r.item_id from reservations r join stock s on s.item_id = r.item_id and s.available > 0 where r.state = 'shortfall'`,
   )
   expect(stuck).toEqual([])
+})
+
+test('two classes race for few units: nobody waits for a unit that no more urgent order needs, and none is promised twice', async () => {
+  await world.db.query(`insert into connections (id, connector, company_id) values ('contract', 'shop', 'acme')`)
+  world.policies.set('contract', policy('contract', { priority: 10, shortfall: 'all_or_nothing' }))
+  const skus = ['A', 'B', 'C']
+  for (const sku of skus) await world.addItem(sku, { north: 9, south: 6 })
+  await Promise.all(
+    Array.from({ length: 36 }, async (_, index) => {
+      const [first, second] = [skus[index % 3]!, skus[(index + 1) % 3]!]
+      const channel = index % 4 === 0 ? 'contract' : 'shop'
+      const at = (seconds: number, units: number) =>
+        orderFact(order(`c${index}`, [line('1', first, units), line('2', second, 1)], seconds))
+      await world.apply([at(1, 1 + (index % 3))], channel)
+      await world.apply([at(2, 1)], channel)
+    }),
+  )
+  for (let round = 0; round < 3; round += 1) await inTransaction(world.db, (tx) => allocateWaiting(tx, world.ctx, 100))
+  await expectBooksToBalance(world.db)
+  const waiting = await world.db.query<{ sku: string; free: number; urgent: number; later: number }>(
+    `select i.sku, (select sum(available) from stock s where s.item_id = i.id)::int as free,
+       coalesce(sum(r.quantity) filter (where r.priority = 10), 0)::int as urgent,
+       coalesce(sum(r.quantity) filter (where r.priority = 100), 0)::int as later
+     from items i left join reservations r on r.item_id = i.id and r.state = 'shortfall' group by i.id, i.sku`,
+  )
+  expect(waiting.map((row) => row.sku).sort()).toEqual(skus)
+  for (const { free, urgent, later } of waiting) expect(later === 0 || free <= urgent).toBe(true)
 })
 
 test('the same orders handed in by many at once are stored once', async () => {

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { decideReservations, explode } from '../../../src/core/inventory/rules.ts'
 import { stockKey, type Allocation, type OrderDemand } from '../../../src/core/inventory/rulesDemand.ts'
-import { planChange, type LiveReservation, type WorkState } from '../../../src/core/inventory/rulesChange.ts'
+import { planAnew, planChange, type LiveReservation, type WorkState } from '../../../src/core/inventory/rulesChange.ts'
 
 const decideAll = (...args: Parameters<typeof decideReservations>): Allocation[] =>
   decideReservations(...args).allocations
@@ -40,6 +40,7 @@ const batchArb = fc.array(demandArb, { maxLength: 6 }).map((demands): OrderDeman
     lines: demand.lines.map((one, place) => ({ ...one, line_id: index * 10 + place })),
   })),
 )
+const asOneClass = (demands: OrderDemand[]): OrderDemand[] => demands.map((demand) => ({ ...demand, priority: 1 }))
 const stockArb = fc
   .array(fc.integer({ min: 0, max: 12 }), { minLength: 9, maxLength: 9 })
   .map(
@@ -78,9 +79,9 @@ describe('decideReservations', () => {
     )
   })
 
-  test('leaves nothing missing that a location still has, and keeps all-or-nothing whole', () => {
+  test('leaves nothing of one class missing that a location still has, and keeps all-or-nothing whole', () => {
     fc.assert(
-      fc.property(stockArb, batchArb, (stock, demands) => {
+      fc.property(stockArb, batchArb.map(asOneClass), (stock, demands) => {
         const allocations = decideAll(stock, demands)
         const used = taken(allocations)
         for (const demand of demands) {
@@ -135,6 +136,117 @@ describe('decideReservations', () => {
       lines,
     }
     expect(decideAll(stock, [order]).map((one) => one.location_id)).toEqual(['south', 'south'])
+  })
+})
+
+describe('decideReservations with orders that wait', () => {
+  /** Missing units by item, as far as this place may give them. */
+  const wants = (order: OrderDemand, item_id: number, location: string): number =>
+    order.serves_from.includes(location)
+      ? order.lines.reduce(
+          (sum, { units, components }) =>
+            sum + components.reduce((own, part) => own + (part.item_id === item_id ? part.per_unit * units : 0), 0),
+          0,
+        )
+      : 0
+  const cases = fc.record({
+    stock: stockArb,
+    demands: batchArb,
+    waiting: batchArb.map((orders) => orders.map((order) => ({ ...order, order_id: `w${order.order_id}` }))),
+  })
+  const free = (stock: ReadonlyMap<string, number>, used: ReadonlyMap<string, number>, key: string): number =>
+    (stock.get(key) ?? 0) - (used.get(key) ?? 0)
+
+  test('a less urgent order never takes a unit that a waiting more urgent one could use', () => {
+    fc.assert(
+      fc.property(cases, ({ stock, demands, waiting }) => {
+        const { allocations } = decideReservations(stock, demands, waiting)
+        const used = taken(allocations)
+        const urgent = waiting.filter((order) => order.priority === 1)
+        const later = new Set(demands.filter((order) => order.priority === 2).map((order) => order.order_id))
+        const takenLater = taken(allocations.filter((one) => later.has(one.order_id)))
+        for (const item_id of [1, 2, 3]) {
+          for (const ghost of urgent) {
+            const places = LOCATIONS.filter((location) => wants(ghost, item_id, location) > 0)
+            const lost = places.some((location) => (takenLater.get(stockKey(item_id, location)) ?? 0) > 0)
+            if (!lost) continue
+            // Only what is beyond all that the waiting ones want of the item may have been taken: that much is still there for each.
+            const there = places.reduce((sum, location) => sum + free(stock, used, stockKey(item_id, location)), 0)
+            expect(there).toBeGreaterThanOrEqual(wants(ghost, item_id, places[0]!))
+          }
+        }
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  test('no unit is withheld that no more urgent order could use', () => {
+    fc.assert(
+      fc.property(cases, ({ stock, demands, waiting }) => {
+        const { allocations } = decideReservations(stock, demands, waiting)
+        const used = taken(allocations)
+        const unserved = demands.map((order) => ({
+          ...order,
+          lines: allocations.flatMap(({ order_id, location_id, line, units }) =>
+            order_id === order.order_id && location_id === null ? { ...line, units } : [],
+          ),
+        }))
+        const urgent = [...waiting, ...unserved].filter((order) => order.priority === 1)
+        for (const { order_id, line, location_id } of allocations) {
+          const order = demands.find((one) => one.order_id === order_id)!
+          if (location_id !== null || order.shortfall === 'all_or_nothing' || line.components.length > 1) continue
+          const { item_id, per_unit } = line.components[0]!
+          for (const location of order.serves_from) {
+            const withheld =
+              order.priority === 1 ? 0 : urgent.reduce((sum, ghost) => sum + wants(ghost, item_id, location), 0)
+            expect(free(stock, used, stockKey(item_id, location)) - withheld).toBeLessThan(per_unit)
+          }
+        }
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  const lineOf = (item_id: number, units: number, line_id = item_id) => {
+    return { line_id, units, components: [{ item_id, per_unit: 1 }] }
+  }
+  const demandOf = (order_id: string, change: Partial<OrderDemand>): OrderDemand => ({
+    order_id,
+    priority: 100,
+    ship_by_ms: null,
+    plan: null,
+    placed_at_ms: 0,
+    serves_from: ['north', 'south'],
+    last_resort: [],
+    shortfall: 'partial',
+    lines: [],
+    ...change,
+  })
+  const given = (allocations: readonly Allocation[]): string[] =>
+    allocations.map((one) => `${one.order_id} ${one.location_id ?? '-'} ${one.line.line_id}x${one.units}`)
+
+  test('keeps units for a more urgent order that waits for all of its lines, and none for one of the same class', () => {
+    const stock = new Map([[stockKey(1, 'north'), 3]])
+    const web = demandOf('web', { lines: [lineOf(1, 3)] })
+    const waits = { lines: [lineOf(1, 2), lineOf(2, 1)], shortfall: 'all_or_nothing' as const }
+    const contract = demandOf('contract', { ...waits, priority: 10 })
+    expect(given(decideAll(stock, [web], [contract]))).toEqual(['web north 1x1', 'web - 1x2'])
+    expect(given(decideAll(stock, [web], [demandOf('other', waits)]))).toEqual(['web north 1x3'])
+    expect(given(decideAll(stock, [web], [{ ...contract, serves_from: ['south'] }]))).toEqual(['web north 1x3'])
+    // In one batch it is the same.
+    expect(given(decideAll(stock, [web, contract]))).toContain('web north 1x1')
+  })
+
+  test('what an order gives back is its own before anybody else is asked, and what it leaves goes to nobody yet', () => {
+    const own = new Map([[stockKey(1, 'north'), 2]])
+    const edited = demandOf('edited', { lines: [lineOf(1, 1)], own })
+    const contract = demandOf('contract', { lines: [lineOf(1, 5)], priority: 10 })
+    const younger = demandOf('younger', { lines: [lineOf(1, 1)], placed_at_ms: 9 })
+    expect(given(decideAll(new Map(), [edited, younger, contract]))).toEqual([
+      'contract - 1x5',
+      'edited north 1x1',
+      'younger - 1x1',
+    ])
   })
 })
 
@@ -226,5 +338,30 @@ describe('planChange', () => {
       { line_id: 1, units: 1, components: kit },
       { line_id: 1, units: 1, components: [{ item_id: 2, per_unit: 1 }] },
     ])
+  })
+
+  test('a line that has become another listing gives back the old units and asks for the new; what was shipped has served it', () => {
+    const was = { ...row(1, { units: 2, consumed: 1, state: 'committed', work: 'open' }), listing_id: 7 }
+    const target = { line_id: 1, listing_id: 8, units: 4, components: [{ item_id: 2, per_unit: 3 }] }
+    const change = planChange([target], [was], stateOf)
+    expect(change.releases).toEqual([{ reservation: was, quantity: 4 }])
+    expect(change.needs).toEqual([{ line_id: 1, listing_id: 8, units: 3, components: target.components }])
+    expect(planChange([{ ...target, listing_id: 7, units: 3 }], [was], stateOf)).toMatchObject({
+      needs: [],
+      releases: [],
+    })
+    const sent = { ...was, fulfillment_order_id: 'sent1' }
+    expect(planChange([target], [sent], stateOf)).toMatchObject({ releases: [], call_back: ['sent1'] })
+  })
+
+  test('planned anew, unsent work gives back all and asks for it again; sent work and held units stay', () => {
+    const live = [
+      row(1, { units: 2, consumed: 0, state: 'committed', work: 'open' }),
+      row(2, { units: 1, consumed: 0, state: 'committed', work: 'sent' }),
+    ]
+    const target = { line_id: 1, units: 4, components: [{ item_id: 1, per_unit: 2 }] }
+    const change = planAnew([target], live, stateOf)
+    expect(change.releases.map(({ reservation, quantity }) => [reservation.id, quantity])).toEqual([[1, 4]])
+    expect(change.needs).toEqual([{ line_id: 1, units: 3, components: target.components }])
   })
 })

@@ -157,7 +157,7 @@ test('after the work left, more units are new work and fewer ask it back; the or
   } as const
   await world.apply([verdict], 'depot')
   expect(await workOf(world.db, '1')).toEqual([
-    'south CANCELLED 0 new:done cancel:pending',
+    'south CANCELLED 0 new:done cancel:cancelled',
     'south CANCELLED 0 new:cancelled',
     'south OPEN 2 new:pending',
   ])

@@ -1,9 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CHECKS } from '../../../src/core/checks.ts'
 import { claimDue, recordResults } from '../../../src/core/availability/push.ts'
+import { reserveHolds } from '../../../src/core/holds/reserve.ts'
+import { requestMovement } from '../../../src/core/movements/movements.ts'
+import { internalConnectionId, internalPolicy } from '../../../src/core/context.ts'
+import { putSupply } from '../../../src/core/supply/put.ts'
+import { createTransfer } from '../../../src/core/supply/transfers.ts'
 import { verify } from '../../../src/core/verify.ts'
 import { inTransaction } from '../../../src/db/transaction.ts'
-import { countFact, createWorld, orderFact, shipmentFact, workOf, type World } from '../world.ts'
+import { wish } from '../../kit/holds.ts'
+import { CATALOG, countFact, createWorld, orderFact, shipmentFact, workOf, type World } from '../world.ts'
 
 let world: World
 
@@ -11,6 +17,22 @@ let world: World
 beforeAll(async () => {
   world = await createWorld()
   await world.apply('wms', countFact(world, 'N1', -1, { TEA: 30, MUG: 5 }))
+  await world.sync({
+    items: [
+      ...CATALOG.items,
+      { company_id: 'acme', sku: 'MILK', name: null, barcode: null, lots: { days_left_min: 5 } },
+    ],
+  })
+  const delivery = {
+    key: 'D1',
+    kind: 'receive',
+    sku: 'MILK',
+    location: 'north',
+    quantity: 6,
+    reason: 'delivery',
+  } as const
+  const named = { ...delivery, lot: 'L1', expires_on: '2026-12-24' }
+  await inTransaction(world.db, (tx) => requestMovement(tx, world.ctx, named, 'user:anna', 100))
   await world.apply(
     'shop',
     orderFact(world, 'A', [{ sku: 'GIFT', quantity: 1 }], {
@@ -20,6 +42,9 @@ beforeAll(async () => {
   await world.apply('shop', orderFact(world, 'B', [{ sku: 'TEA', quantity: 2 }]))
   const [work] = await workOf(world, 'A')
   await world.apply('wms', shipmentFact(world, 'S-A', work!.number, { TEA: 2, MUG: 1 }))
+  await supplies()
+  const cart = wish({ TEA: 1 }, { api_key: { id: 'k1', units_max: null } })
+  await inTransaction(world.db, (tx) => reserveHolds(tx, world.ctx, [cart]))
   await world.apply('bank', {
     kind: 'settlement',
     document: {
@@ -62,6 +87,28 @@ beforeAll(async () => {
 })
 afterAll(() => world.drop())
 
+/** A purchase that is on its way, and a transfer of which a part is in transit. */
+async function supplies(): Promise<void> {
+  const ctx = {
+    ...world.ctx,
+    policies: new Map([...world.ctx.policies, [internalConnectionId('acme'), internalPolicy('acme')]]),
+  }
+  const bought = {
+    company_id: 'acme',
+    kind: 'purchase',
+    reference: 'PO-1',
+    location_id: 'north',
+    expected_at: null,
+  } as const
+  const moved = { reference: 'TR-1', from_location_id: 'north', to_location_id: 'south', expected_at: null }
+  await inTransaction(world.db, (tx) => putSupply(tx, ctx, { ...bought, lines: [{ sku: 'MUG', quantity: 4 }] }, 'test'))
+  await inTransaction(world.db, (tx) =>
+    createTransfer(tx, ctx, { ...moved, lines: [{ sku: 'TEA', quantity: 3 }] }, 'test'),
+  )
+  const [work] = await workOf(world, 'TR-1')
+  await world.apply('wms', shipmentFact(world, 'S-TR', work!.number, { TEA: 2 }))
+}
+
 /** One way (or more) to break each invariant, in a transaction that is undone. Constraints and triggers are switched off for it. */
 const SABOTAGE: Readonly<Record<string, readonly string[]>> = {
   ledger_equals_counters: [
@@ -75,6 +122,36 @@ const SABOTAGE: Readonly<Record<string, readonly string[]>> = {
   reservations_equal_counters: [
     `update reservations set quantity = quantity + 1 where state = 'committed'`,
     `update stock set reserved = reserved + 1 where ctid = (select min(ctid) from stock)`,
+    `update holds set taken_units = '{2}'`,
+  ],
+  hold_counts_equal_holds: [
+    `update hold_counts set units = units + 1 where scope like 'channel:%'`,
+    `delete from hold_counts where scope like 'key:%'`,
+  ],
+  lots_equal_on_hand: [
+    `update stock_lots set quantity = quantity + 1`,
+    `delete from stock_lots`,
+    `alter table stock_lots drop constraint stock_lots_check; update stock_lots set quarantined = quantity + 1`,
+  ],
+  movements_are_in_the_ledger: [
+    `update stock_movements set quantity = quantity + 1`,
+    `update stock_movements set state = 'rejected'`,
+    `delete from stock_ledger where source like 'movement:%'`,
+  ],
+  incoming_equals_supplies: [
+    `update supply_lines set received_quantity = received_quantity + 1`,
+    `update supplies set state = 'cancelled' where kind = 'purchase'`,
+    `update stock set incoming = incoming + 1 where ctid = (select min(ctid) from stock)`,
+  ],
+  transfers_count_what_was_shipped: [
+    `update supply_lines set shipped_quantity = 3 where shipped_quantity = 2`,
+    `delete from shipment_lines where shipment_id in (select id from shipments where external_id = 'S-TR')`,
+  ],
+  transfers_are_orders_of_their_own: [
+    `update supply_lines set quantity = quantity + 1`,
+    `update orders set kind = 'order'`,
+    `update supplies set from_location_id = 'south', location_id = 'north' where kind = 'transfer'`,
+    `update orders set kind = 'transfer'`,
   ],
   reservations_have_an_order_line: [
     `delete from order_lines where id = (select min(id) from order_lines)`,
