@@ -9,6 +9,7 @@ import { coreContext } from '../queues/context.ts'
 import { wakePushes } from '../queues/wake.ts'
 import { actor } from './actor.ts'
 import { choiceOption, connectionOption, cursorOption, limitOption } from './arguments.ts'
+import { expectedText } from './expected.ts'
 import { withDb, withHub, type CommonOptions } from './options.ts'
 import { print, table } from './output.ts'
 
@@ -41,7 +42,7 @@ export function addOrderCommands(program: Command): void {
     .argument('<number|id>', "the shop's number, the channel's id, or the hub's id")
     .action(async (key: string, _options: object, command: Command) => {
       const options = command.optsWithGlobals<CommonOptions>()
-      const order = await withDb(options, (db) => showOrderOrParked(db, key))
+      const order = await withHub(options, ({ hub }) => showOrderOrParked(hub.db, coreContext(hub), key))
       print(options, order, () => (isParked(order) ? parkedText(order) : orderText(order)))
     })
   addHoldCommands(orders)
@@ -124,7 +125,7 @@ function orderText(order: OrderShown): string {
     ),
     '',
     table(
-      ['item', 'location', 'units', 'shipped', 'state', 'work'],
+      ['item', 'location', 'units', 'shipped', 'state', 'work', 'expected'],
       order.reservations.map((row) => [
         row.sku,
         row.location_id,
@@ -132,6 +133,7 @@ function orderText(order: OrderShown): string {
         row.consumed_quantity,
         row.backordered ? `${row.state} (backordered)` : row.state,
         row.fulfillment_order,
+        expectedText(row.expected),
       ]),
     ),
     '',

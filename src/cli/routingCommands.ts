@@ -110,7 +110,7 @@ function addWriting(routing: Command): void {
 }
 
 async function explain(hub: Hub, key: string, version: number | undefined): Promise<RoutingExplained> {
-  const { id } = await showOrder(hub.db, key)
+  const { id } = await showOrder(hub.db, coreContext(hub), key)
   return inTransaction(hub.db, (tx) => explainRouting(tx, coreContext(hub), { order_id: id, version }))
 }
 

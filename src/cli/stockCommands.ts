@@ -3,6 +3,7 @@ import type { ExplainedListing } from '../core/availability/explain.ts'
 import { SUBTOTALS } from '../core/availability/rules.ts'
 import { explainSku, type SkuExplained } from '../core/inventory/read.ts'
 import { coreContext } from '../queues/context.ts'
+import { expectedText } from './expected.ts'
 import { withHub, type CommonOptions } from './options.ts'
 import { print, printable, table } from './output.ts'
 
@@ -49,8 +50,15 @@ function stockText(explained: SkuExplained): string {
     (place) => `${place.location_id} is not trusted since ${place.since} (${place.because})`,
   )
   const promises = table(
-    ['order', 'connection', 'location', 'units', 'state'],
-    explained.promises.map((row) => [row.order_number, row.connection_id, row.location_id, row.quantity, row.state]),
+    ['order', 'connection', 'location', 'units', 'state', 'expected'],
+    explained.promises.map((row) => [
+      row.order_number,
+      row.connection_id,
+      row.location_id,
+      row.quantity,
+      row.backordered ? `${row.state} (backordered)` : row.state,
+      expectedText(row.expected),
+    ]),
   )
   const holds = table(
     ['hold', 'connection', 'location', 'units', 'until'],

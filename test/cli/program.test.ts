@@ -273,9 +273,10 @@ describe('a hub that is not well', () => {
         env,
       })
       expect([refused?.code, errorOf(refused).message]).toEqual([2, expect.stringMatching(/empty/)])
-      const [first] = documentOf<{ pending: string[] }>(before).pending
-      expect(before?.json()).toMatchObject({ ok: true, current: null, pending: [expect.stringMatching(/^0001_/)] })
-      expect(migrated?.json()).toMatchObject({ ok: true, applied: [first] })
+      const { pending } = documentOf<{ pending: string[] }>(before)
+      expect(before?.json()).toMatchObject({ ok: true, current: null })
+      expect(pending[0]).toMatch(/^0001_/)
+      expect(migrated?.json()).toMatchObject({ ok: true, applied: pending })
       await empty.db.query(`insert into schema_migrations (name, batch) values ('9999_future.sql', 9)`)
       const [newer] = await crossdockEach([status], { env })
       expect([newer?.code, newer?.json()]).toMatchObject([1, { ok: false, unknown: ['9999_future'] }])

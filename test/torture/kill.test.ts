@@ -83,7 +83,11 @@ async function startAndStop(variables: Variables): Promise<void> {
 async function comeToRest(variables: Variables) {
   const configured = loadConfig(SANDBOX_CONFIG, { connectors, variables })
   const database = await openDatabase(configured, silent)
-  await endLeasesOfTheDead(database.url, join(configured.sandbox.data_dir, 'threepl', 'incoming', '.processing'))
+  const houses = configured.connections.filter(({ connector }) => connector === 'filedrop').map(({ id }) => id)
+  await endLeasesOfTheDead(
+    database.url,
+    houses.map((id) => join(configured.sandbox.data_dir, id, 'incoming', '.processing')),
+  )
   const sandbox = await startSandbox(configured, { keep: true, faults: ORDINARY_FAULTS, now: () => new Date() })
   const running = await startHub({
     config: sandbox.config,
@@ -122,14 +126,15 @@ async function comeToRest(variables: Variables) {
 }
 
 /** Nobody who could hold a lease is alive; waiting for them to run out would only take longer. Claimed files bear the time of their claim. */
-async function endLeasesOfTheDead(url: string, claimedFiles: string): Promise<void> {
+async function endLeasesOfTheDead(url: string, claimedFolders: readonly string[]): Promise<void> {
   const db = openDb({ url, pool_max: 2, application_name: 'test' })
   // A program that was killed in its first start has left no tables, but then there is no lease either.
   await migrate(url)
   await db.query(`update outbox set lease_until = now() - interval '1 second' where state in ('queued', 'sending')`)
   await db.query(`update availability set claimed_until = now() - interval '1 second' where claimed_until > now()`)
   await db.close()
-  if (!existsSync(claimedFiles)) return
-  for (const name of readdirSync(claimedFiles))
-    renameSync(join(claimedFiles, name), join(claimedFiles, name.replace(/^\d{13}/, '1000000000000')))
+  for (const folder of claimedFolders.filter((path) => existsSync(path))) {
+    for (const name of readdirSync(folder))
+      renameSync(join(folder, name), join(folder, name.replace(/^\d{13}/, '1000000000000')))
+  }
 }

@@ -7,7 +7,7 @@ import type { ModeOf } from './modes.ts'
 import { stockKey, type Allocation } from './rulesDemand.ts'
 import type { PlacementReasons } from '../routing/rulesPlan.ts'
 import type { LiveReservation } from './rulesChange.ts'
-import { settleShortfalls, standingOf } from './shortfalls.ts'
+import { settleShortfalls, standingOf, type SettledShortfalls } from './shortfalls.ts'
 import {
   deleteShortfalls,
   insertReservations,
@@ -86,7 +86,7 @@ export async function book(
   const calledBack = booking.call_back.flatMap((id) => booking.work.get(id) ?? [])
   await dropWork(tx, emptiedWork(booking, rows), ctx.now)
   const asked = await callBackWork(tx, ctx, calledBack, (order_id) => sourceOf(booking, order_id))
-  const booked = totals(booking, rows, shortfall.missing)
+  const booked = totals(booking, rows, shortfall)
   await recordTimeline(tx, [...timeline, ...bookingFacts(ctx, booking, booked), ...opened.timeline, ...asked], ctx.now)
   return booked
 }
@@ -209,7 +209,7 @@ function emptiedWork(booking: Booking, rows: readonly NewReservation[]): Work[] 
 function totals(
   booking: Booking,
   rows: readonly NewReservation[],
-  missing: readonly { order_id: string; quantity: number }[],
+  { missing, given_up }: Pick<SettledShortfalls, 'missing' | 'given_up'>,
 ): Booked {
   const booked: Booked = { promised: new Map(), missing: new Map(), taken: new Map(), freed: [] }
   const add = (map: Map<string, number>, key: string, quantity: number): void => {
@@ -220,7 +220,7 @@ function totals(
     if (row.location_id !== null) add(booked.taken, stockKey(row.item_id, row.location_id), row.quantity)
   }
   for (const row of missing) add(booked.missing, row.order_id, row.quantity)
-  booked.freed = [...new Set(booking.releases.map(({ reservation }) => reservation.item_id))]
+  booked.freed = [...new Set([...booking.releases.map(({ reservation }) => reservation.item_id), ...given_up])]
   return booked
 }
 

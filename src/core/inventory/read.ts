@@ -3,6 +3,8 @@ import type { Queryable } from '../../db/pool.ts'
 import { explainListings, type ExplainedListing } from '../availability/explain.ts'
 import type { CoreContext } from '../context.ts'
 import { HubError } from '../errors.ts'
+import { expectedUnits, type ExpectedUnits } from '../supply/promiseDates.ts'
+import { TO_COME } from '../supply/read.ts'
 
 export interface StockFilter extends PageRequest {
   sku?: string | undefined
@@ -67,14 +69,19 @@ export interface SkuExplained {
 }
 
 export interface SkuPromise {
+  reservation_id: number
   order_id: string
   order_number: string | null
   connection_id: string
   location_id: string | null
   quantity: number
   state: string
+  /** A missing unit that was accepted knowingly. */
+  backordered: boolean
   expires_at: string | null
   created_at: string
+  /** Of missing units: which supply will bring how many of them, and when. */
+  expected: ExpectedUnits[]
 }
 
 /** Units that a checkout keeps for a buyer. */
@@ -130,7 +137,8 @@ export async function explainSku(q: Queryable, ctx: Pick<CoreContext, 'policies'
   const [stock, promises, movements, listings, distrusted, holds, supplies] = await Promise.all([
     q.query(`${SELECT} where s.item_id = any($1::bigint[]) order by s.item_id, s.location_id`, [ids]),
     q.query(
-      `select r.order_id, o.number as order_number, o.connection_id, r.location_id, r.quantity, r.state, r.expires_at, r.created_at
+      `select r.id as reservation_id, r.order_id, o.number as order_number, o.connection_id, r.location_id, r.quantity, r.state,
+              r.backordered, r.expires_at, r.created_at
        from reservations r join orders o on o.id = r.order_id
        where r.item_id = any($1::bigint[]) and r.state in ('held', 'committed', 'shortfall') order by r.id desc limit ${PROMISES_MAX}`,
       [ids],
@@ -157,19 +165,23 @@ export async function explainSku(q: Queryable, ctx: Pick<CoreContext, 'policies'
     q.query(
       `select s.reference, s.kind, s.location_id, s.expected_at, sum(l.quantity)::int as quantity,
               sum(l.received_quantity)::int as received_quantity,
-              sum(greatest(0, l.quantity - l.received_quantity))::int as open_quantity
+              sum(${TO_COME})::int as open_quantity
        from supply_lines l join supplies s on s.id = l.supply_id
        where l.item_id = any($1::bigint[]) and s.state = 'open'
        group by s.id order by s.expected_at nulls last, s.reference limit ${SUPPLIES_MAX}`,
       [ids],
     ),
   ])
+  const expected = await expectedUnits(q, ctx, { item_ids: ids })
   return {
     sku,
     items,
     stock: plainRows(stock),
     distrusted: plainRows(distrusted),
-    promises: plainRows(promises),
+    promises: plainRows<Omit<SkuPromise, 'expected'>>(promises).map((row) => ({
+      ...row,
+      expected: expected.get(row.reservation_id) ?? [],
+    })),
     holds: plainRows(holds),
     supplies: plainRows(supplies),
     movements: plainRows(movements),

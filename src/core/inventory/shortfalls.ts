@@ -17,18 +17,22 @@ export interface SettledShortfalls {
   gone: number[]
   added: NewReservation[]
   missing: { order_id: string; quantity: number }[]
+  /** Items that somebody waited for and does not any more: what was kept for him is offered to the others. */
+  given_up: number[]
 }
 
 /** A row of something that is still missing keeps its id, and with it its place in the queue; its standing follows its order's. */
 export function settleShortfalls(booking: Booking): SettledShortfalls {
   const open = missingRows(booking)
+  const served = servedUnits(booking)
   const missing = [...open.values()]
-  const settled: SettledShortfalls = { changed: [], standings: [], gone: [], added: [], missing }
+  const settled: SettledShortfalls = { changed: [], standings: [], gone: [], added: [], missing, given_up: [] }
   for (const row of booking.shortfalls) {
     const { id, line_id, item_id, listing_id = null } = row
     const key = missingKey(line_id, item_id, listing_id)
     const rest = open.get(key)
     open.delete(key)
+    if (row.quantity > (rest?.quantity ?? 0) + (served.get(key) ?? 0)) settled.given_up.push(item_id)
     if (rest === undefined) {
       settled.gone.push(id)
       continue
@@ -41,6 +45,20 @@ export function settleShortfalls(booking: Booking): SettledShortfalls {
   }
   settled.added = [...open.values()]
   return settled
+}
+
+/** Units that this decision has found, by `missingKey`. */
+function servedUnits(booking: Booking): Map<string, number> {
+  const served = new Map<string, number>()
+  if (booking.shortfalls.length === 0) return served
+  for (const { line, location_id, units } of booking.allocations) {
+    if (location_id === null) continue
+    for (const { item_id, per_unit } of line.components) {
+      const key = missingKey(line.line_id, item_id, line.listing_id ?? null)
+      served.set(key, (served.get(key) ?? 0) + units * per_unit)
+    }
+  }
+  return served
 }
 
 /** One row for each item that a line misses, by `missingKey`. */

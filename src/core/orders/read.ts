@@ -1,6 +1,8 @@
 import { isUuid, pageOf, pageQuery, plainRows, type Keyset, type Page, type PageRequest } from '../../db/page.ts'
 import type { Queryable } from '../../db/pool.ts'
+import type { CoreContext } from '../context.ts'
 import { HubError } from '../errors.ts'
+import { expectedUnits, type ExpectedUnits } from '../supply/promiseDates.ts'
 
 export const ORDER_KINDS = ['order', 'transfer'] as const
 export type OrderKind = (typeof ORDER_KINDS)[number]
@@ -136,6 +138,8 @@ export interface ReservationShown {
   expires_at: string | null
   /** A missing unit that was accepted knowingly and waits for supply. */
   backordered: boolean
+  /** Of missing units: which supply will bring how many of them, and when. */
+  expected: ExpectedUnits[]
 }
 
 export interface FulfillmentOrderShown {
@@ -178,7 +182,11 @@ const MATCHES_MAX = 10
  * One order with everything that hangs on it. `idOrNumber`: the hub's id, the shop's number or the channel's id. Faults: `not_found`;
  * `conflict` when several orders bear the number (the hint names their ids).
  */
-export async function showOrder(q: Queryable, idOrNumber: string): Promise<OrderShown> {
+export async function showOrder(
+  q: Queryable,
+  ctx: Pick<CoreContext, 'policies'>,
+  idOrNumber: string,
+): Promise<OrderShown> {
   const id = await findOrder(q, idOrNumber)
   const [order] = await q.query(
     `select ${COLUMNS}, o.person_id, o.shipping_method, o.subtotal_minor, o.discount_minor, o.shipping_minor, o.tax_minor, o.version_updated_at
@@ -188,7 +196,9 @@ export async function showOrder(q: Queryable, idOrNumber: string): Promise<Order
   const parts = await Promise.all(
     Object.entries(PARTS).map(async ([name, sql]) => [name, plainRows(await q.query(sql, [id]))] as const),
   )
-  return { ...plainRows<OrderRow>([order ?? {}])[0], ...Object.fromEntries(parts) } as OrderShown
+  const expected = await expectedUnits(q, ctx, { order_ids: [id] })
+  const shown = { ...plainRows<OrderRow>([order ?? {}])[0], ...Object.fromEntries(parts) } as OrderShown
+  return { ...shown, reservations: shown.reservations.map((row) => ({ ...row, expected: expected.get(row.id) ?? [] })) }
 }
 
 /** The id of the order that is meant. `idOrNumber` and faults as in `showOrder`. */

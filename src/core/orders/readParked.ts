@@ -1,5 +1,6 @@
 import { isUuid, plainRows } from '../../db/page.ts'
 import type { Queryable } from '../../db/pool.ts'
+import type { CoreContext } from '../context.ts'
 import { HubError } from '../errors.ts'
 import { showOrder, spellings, type OrderShown } from './read.ts'
 
@@ -36,10 +37,14 @@ const MESSAGES_MAX = 50
  * `showOrder`, and where there is no such order yet, the messages about it that wait. Faults as there; `conflict` also when a parked
  * order bears the number of one that is known.
  */
-export async function showOrderOrParked(q: Queryable, idOrNumber: string): Promise<OrderShown | ParkedOrder> {
+export async function showOrderOrParked(
+  q: Queryable,
+  ctx: Pick<CoreContext, 'policies'>,
+  idOrNumber: string,
+): Promise<OrderShown | ParkedOrder> {
   const parked = isUuid(idOrNumber) ? [] : await findParked(q, idOrNumber)
-  if (parked.length === 0) return showOrder(q, idOrNumber)
-  const known = await findKnown(q, idOrNumber)
+  if (parked.length === 0) return showOrder(q, ctx, idOrNumber)
+  const known = await findKnown(q, ctx, idOrNumber)
   const others = parked.filter(
     (order) => order.connection_id !== known?.connection_id || order.external_id !== known.external_id,
   )
@@ -54,9 +59,13 @@ export const isParked = (order: OrderShown | ParkedOrder): order is ParkedOrder 
 
 const nameOf = (order: ParkedOrder): string => `${order.external_id} (${order.connection_id}, parked)`
 
-async function findKnown(q: Queryable, idOrNumber: string): Promise<OrderShown | undefined> {
+async function findKnown(
+  q: Queryable,
+  ctx: Pick<CoreContext, 'policies'>,
+  idOrNumber: string,
+): Promise<OrderShown | undefined> {
   try {
-    return await showOrder(q, idOrNumber)
+    return await showOrder(q, ctx, idOrNumber)
   } catch (thrown) {
     if (thrown instanceof HubError && thrown.code === 'not_found') return undefined
     throw thrown

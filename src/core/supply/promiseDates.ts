@@ -23,6 +23,28 @@ export interface PromiseSelection {
   item_ids?: readonly number[]
 }
 
+/** Missing units as people are told of them; no reference: nothing on its way covers them. */
+export interface ExpectedUnits {
+  units: number
+  expected_at: string | null
+  reference: string | null
+}
+
+/** The dates of missing units by the reservation that they are missing of. */
+export async function expectedUnits(
+  q: Queryable,
+  ctx: Pick<CoreContext, 'policies'>,
+  selection: PromiseSelection,
+): Promise<Map<number, ExpectedUnits[]>> {
+  const dates = await readPromiseDates(q, ctx, selection)
+  return new Map(
+    [...Map.groupBy(dates, (row) => row.reservation_id)].map(([id, own]) => [
+      id,
+      own.map(({ units, expected_at, supply }) => ({ units, expected_at, reference: supply?.reference ?? null })),
+    ]),
+  )
+}
+
 interface WaitingRow {
   id: number
   order_id: string

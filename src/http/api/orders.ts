@@ -91,6 +91,7 @@ export const Order = named<Omit<OrderShown, 'person_id'>>('Order', {
     fulfillment_order: maybeText,
     expires_at: maybeInstant,
     backordered: flag,
+    expected: listOf({ units: count, expected_at: maybeInstant, reference: maybeText }),
   }),
   fulfillment_orders: listOf({
     id: uuid,
@@ -198,7 +199,7 @@ export function orderRoutes(app: App, hub: Hub): void {
         response: { 200: OrderOrParked, ...FAULTS },
       },
     },
-    async (request) => showOrderOrParked(hub.db, request.params.id),
+    async (request) => showOrderOrParked(hub.db, coreContext(hub), request.params.id),
   )
 
   app.get(
@@ -213,7 +214,7 @@ export function orderRoutes(app: App, hub: Hub): void {
       },
     },
     async (request, reply) => {
-      const { id, person_id } = await showOrder(hub.db, request.params.id)
+      const { id, person_id } = await showOrder(hub.db, coreContext(hub), request.params.id)
       if (person_id === null) throw new HubError('not_found', 'nobody is known for this order')
       // Written first: a look that could not be recorded does not take place.
       await writeAudit(hub.db, {

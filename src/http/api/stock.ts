@@ -52,14 +52,17 @@ export const SkuExplanation = named<SkuExplained>('SkuExplanation', {
   stock: listOf(level),
   distrusted: listOf({ location_id: text, since: instant, because: text }),
   promises: listOf({
+    reservation_id: count,
     order_id: uuid,
     order_number: maybeText,
     connection_id: text,
     location_id: maybeText,
     quantity: count,
     state: text,
+    backordered: flag,
     expires_at: maybeInstant,
     created_at: instant,
+    expected: listOf({ units: count, expected_at: maybeInstant, reference: maybeText }),
   }),
   holds: listOf({ hold_id: uuid, connection_id: text, location_id: text, quantity: count, expires_at: instant }),
   supplies: listOf({

@@ -263,7 +263,7 @@ test('what may wait for supply is said by the stock rules, and else by the order
   await rule(b, 'deny')
   await world.apply([wish('2', [line('1', 'B', 1), line('2', 'C', 1)])])
   const missing = async (id: string) =>
-    (await showOrder(world.db, id)).reservations.flatMap((row) =>
+    (await showOrder(world.db, world.ctx, id)).reservations.flatMap((row) =>
       row.state === 'shortfall' ? [`${row.sku} ${row.quantity} ${row.backordered ? 'backordered' : 'short'}`] : [],
     )
   expect(await missing('#1')).toEqual(['A 2 backordered', 'C 1 short'])
@@ -352,4 +352,15 @@ test('a batch with nothing special asks the database no more than it did, whatev
   // Another channel may be more urgent: one look at who waits, however many orders there are.
   choose('contract', { priority: 10 })
   expect(await counted(52, 50)).toBe(one + 1)
+})
+
+test('what was kept for a more urgent order is offered to the others as soon as it does not want it any more', async () => {
+  choose('contract', { priority: 10, shortfall: 'all_or_nothing' })
+  await world.addItem('A', { north: 1 })
+  await world.addItem('B', {})
+  await world.apply([wish('big', [line('1', 'A', 1), line('2', 'B', 1)])], 'contract')
+  await world.apply([wish('web', [line('1', 'A', 1)])])
+  expect(await reservationsOf(world.db, 'web')).toEqual(['shortfall - A 1'])
+  await world.apply([orderFact(order('big', [line('2', 'B', 1)], 5))], 'contract')
+  expect(await reservationsOf(world.db, 'web')).toEqual(['committed north A 1'])
 })

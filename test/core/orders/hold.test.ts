@@ -38,13 +38,16 @@ test('unsent work of an order on hold stays here, and leaves as new work once it
   expect(await workOf(world.db, '1')).toEqual(['south ON_HOLD 3 new:cancelled'])
   expect(await hold('#1')).toMatchObject({ changed: false })
   expect(await hold('#1', 'INCORRECT_ADDRESS')).toMatchObject({ hold_reason: 'INCORRECT_ADDRESS', changed: true })
-  expect(await showOrder(world.db, '#1')).toMatchObject({ hold_reason: 'INCORRECT_ADDRESS', held_at: instant(0) })
+  expect(await showOrder(world.db, world.ctx, '#1')).toMatchObject({
+    hold_reason: 'INCORRECT_ADDRESS',
+    held_at: instant(0),
+  })
   expect(await release('#1')).toMatchObject({ hold_reason: null, changed: true })
   expect(await workOf(world.db, '1')).toEqual(['south CANCELLED 0 new:cancelled', 'south OPEN 3 new:pending'])
   expect(await release('#1')).toMatchObject({ changed: false })
   expect(await axesOf(world.db, '1')).toMatchObject({ reservation: 'committed' })
   await expectBooksToBalance(world.db)
-  const { timeline } = await showOrder(world.db, '#1')
+  const { timeline } = await showOrder(world.db, world.ctx, '#1')
   expect(timeline.filter(({ source }) => source === 'user:anna').map(({ kind }) => kind)).toEqual([
     'order.held',
     'order.held',
