@@ -10,7 +10,7 @@ const LINES_MAX = 400
  * files. `{v}` in `may` is the vendor captured by `files`. A trailing slash means the folder, `.ts` one file.
  */
 const MODEL = ['core/model/', 'core/errors.ts']
-const KIT = ['connectors/_kit/', 'mappings/define.ts']
+const KIT = ['connectors/_kit/', 'mappings/define.ts', 'mappings/settlement.ts']
 const HUB = ['core/', 'db/', 'queues/', 'connectors/index.ts', ...KIT, 'hub.ts', 'config.ts']
 const LAYERS: { files: RegExp; may: string[]; node?: false }[] = [
   { files: /^core\/errors\.ts$/, may: [], node: false },
@@ -18,8 +18,8 @@ const LAYERS: { files: RegExp; may: string[]; node?: false }[] = [
   { files: /^core\/[^/]+\/rules[^/]*\.ts$/, may: MODEL, node: false },
   { files: /^core\//, may: ['core/', 'db/'] },
   { files: /^db\//, may: ['db/', 'core/errors.ts'] },
-  { files: /^mappings\/define\.ts$/, may: MODEL },
-  { files: /^mappings\/(?<v>[^/]+)\//, may: ['mappings/{v}/', 'mappings/define.ts', ...MODEL], node: false },
+  { files: /^mappings\/(define|settlement|amounts)\.ts$/, may: MODEL },
+  { files: /^mappings\/(?<v>[^/]+)\//, may: ['mappings/{v}/', 'mappings/define.ts', 'mappings/settlement.ts', 'mappings/amounts.ts', ...MODEL], node: false },
   { files: /^connectors\/_kit\//, may: [...KIT, ...MODEL] },
   { files: /^connectors\/index\.ts$/, may: ['connectors/'] },
   { files: /^connectors\/(?<v>[^/]+)\//, may: ['connectors/{v}/', 'mappings/{v}/', ...KIT, ...MODEL] },

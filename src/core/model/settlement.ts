@@ -1,5 +1,5 @@
 import Type from 'typebox'
-import { closed, Id, Instant, Nullable, Words } from './schema.ts'
+import { closed, Id, Instant, Nullable, Quantity, Words } from './schema.ts'
 import { Currency, MinorUnits } from './money.ts'
 import { References } from './payment.ts'
 
@@ -7,6 +7,12 @@ import { References } from './payment.ts'
 export const SETTLEMENT_LINE_KINDS = [
   'sale', 'shipping', 'tax', 'facilitator_tax', 'promotion', 'commission', 'fee', 'refund', 'fee_returned', 'dispute', 'dispute_fee',
   'reserve_hold', 'reserve_release', 'carry_over', 'adjustment', 'loan', 'transfer', 'other',
+] as const // prettier-ignore
+
+/** What a fee is for, as far as the vendor says; the kinds `commission`, `dispute_fee` and `fee_returned` speak for themselves. */
+export const FEE_TYPES = [
+  'payment', 'fx', 'fulfilment', 'storage', 'inbound', 'shipping_label', 'advertising', 'subscription', 'refund_administration', 'digital_services',
+  'tax_on_fee', 'payout', 'listing', 'penalty', 'other',
 ] as const // prettier-ignore
 
 /** One row of a payout. Signs are the merchant's: money in is positive. `net_minor = gross_minor - fee_minor`. */
@@ -21,6 +27,24 @@ export const SettlementLine = Type.Object(
     fee_minor: MinorUnits,
     net_minor: MinorUnits,
     references: References,
+    /** Of a fee: what it is for. */
+    fee_type: Type.Optional(Nullable(Words(FEE_TYPES))),
+    /** What the line is about, where the source goes down to it. */
+    sku: Type.Optional(Nullable(Id)),
+    quantity: Type.Optional(Nullable(Quantity)),
+    order_line_external_id: Type.Optional(Nullable(Id)),
+    shipment_external_id: Type.Optional(Nullable(Id)),
+    /** What the buyer paid, where it was in another currency: `gross_minor` is `original_minor` × `rate`, rounded by the vendor. */
+    fx: Type.Optional(
+      Nullable(
+        Type.Object(
+          { currency: Currency, original_minor: MinorUnits, rate: Type.String({ pattern: '^\\d+(\\.\\d+)?$' }) },
+          closed,
+        ),
+      ),
+    ),
+    /** Row of the file it came from, counted from 1 as an editor shows it; null: from an API. */
+    row: Type.Optional(Nullable(Type.Integer({ minimum: 1 }))),
   },
   closed,
 )
