@@ -6,10 +6,11 @@ import { ingest } from './ingest.ts'
 import { jobsPerOrder } from './jobsPerOrder.ts'
 import { load, machine, median, type Bench, type BenchOptions, type BenchResult, type Row } from './kit/figures.ts'
 import { openGround } from './kit/ground.ts'
+import { match } from './match.ts'
 import { reserve } from './reserve.ts'
 import { saleToPush } from './saleToPush.ts'
 
-const BENCHES: readonly Bench[] = [bare, ingest, drain, endToEnd, saleToPush, jobsPerOrder, reserve]
+const BENCHES: readonly Bench[] = [bare, ingest, drain, endToEnd, saleToPush, jobsPerOrder, reserve, match]
 const ROUNDS = 5
 
 const USAGE = `npm run bench [-- name …] [--rounds ${ROUNDS}] [--json] [--dir folder on a real disk]

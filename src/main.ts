@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { Config } from './config.ts'
 import { vaultKey } from './config.ts'
 import { syncCatalog } from './core/inventory/catalog.ts'
+import { syncTariffs } from './core/fees/tariffs.ts'
 import { syncRouting } from './core/routing/syncRouting.ts'
 import { openVault } from './core/people/vault.ts'
 import { createIntake, type Intake } from './db/inbox.ts'
@@ -11,7 +12,7 @@ import { inTransaction } from './db/transaction.ts'
 import { ensureFirstUser, type FirstUser } from './http/auth.ts'
 import { startServer } from './http/server.ts'
 import type { Hub } from './hub.ts'
-import { catalogOf } from './main/catalog.ts'
+import { catalogOf, tariffsOf } from './main/catalog.ts'
 import { connectAll } from './main/connect.ts'
 import { openDatabase, type Database } from './main/database.ts'
 import { systemParts, type Parts } from './main/parts.ts'
@@ -79,6 +80,7 @@ export async function openHub(options: HubOptions): Promise<OpenHub> {
     await inTransaction(db, async (tx) => {
       await syncCatalog(tx, coreContext(hub), catalogOf(config))
       await syncRouting(tx, coreContext(hub), config)
+      await syncTariffs(tx, tariffsOf(config), clock.now())
     })
     return { hub, queues, database, close }
   } catch (thrown) {

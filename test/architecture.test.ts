@@ -19,7 +19,11 @@ const LAYERS: { files: RegExp; may: string[]; node?: false }[] = [
   { files: /^core\//, may: ['core/', 'db/'] },
   { files: /^db\//, may: ['db/', 'core/errors.ts'] },
   { files: /^mappings\/(define|settlement|amounts)\.ts$/, may: MODEL },
-  { files: /^mappings\/(?<v>[^/]+)\//, may: ['mappings/{v}/', 'mappings/define.ts', 'mappings/settlement.ts', 'mappings/amounts.ts', ...MODEL], node: false },
+  {
+    files: /^mappings\/(?<v>[^/]+)\//,
+    may: ['mappings/{v}/', 'mappings/define.ts', 'mappings/settlement.ts', 'mappings/amounts.ts', ...MODEL],
+    node: false,
+  },
   { files: /^connectors\/_kit\//, may: [...KIT, ...MODEL] },
   { files: /^connectors\/index\.ts$/, may: ['connectors/'] },
   { files: /^connectors\/(?<v>[^/]+)\//, may: ['connectors/{v}/', 'mappings/{v}/', ...KIT, ...MODEL] },
@@ -43,17 +47,33 @@ const OWNERS: { what: RegExp; owner: RegExp; kind: 'package' | 'text' }[] = [
 
 /** Split, so that this table does not find itself. */
 const DEBT = new RegExp(['TO', 'DO|FIX', 'ME'].join(''))
+/** Where amounts are read, compared and booked. `core/model/money.ts` and `mappings/amounts.ts` own the way from text to minor units. */
+const MONEY =
+  /^src\/(core\/(settlement|matching|breaks|fees|books|bank)\/|mappings\/[^/]+\/(settlement|statement|bank|camt|mt940)[^/]*\.ts)/
+/** Words that an amount goes by; lines about quantities and rows may count. A safe integer check makes a bigint a number exactly. */
+const AMOUNT =
+  'minor|amount|gross|\\bnet|fees?\\b|total|price|sum\\b|balance|debit|credit|money|decimal|text|value|cell'
 const BANNED: { where: RegExp; what: RegExp; why: string }[] = [
   { where: /^src\/(core|mappings)\//, what: /\bDate\.now\(/, why: 'time comes in as an argument' },
   { where: /^src\/(core|mappings)\//, what: /\bnew Date\(\s*\)/, why: 'time comes in as an argument' },
   { where: /^src\/(core|mappings)\//, what: /\bMath\.random\b/, why: 'chance comes in as an argument' },
   { where: /^src\//, what: /\bparseFloat\b|\.toFixed\(/, why: 'money and quantities never pass through a float' },
+  {
+    where: MONEY,
+    what: new RegExp(
+      `^(?!.*(?:quantity|qty|year|month|day)).*\\bNumber\\([^()\\n]*(?:${AMOUNT})(?![^]{0,80}isSafeInteger)`,
+      'im',
+    ),
+    why: 'amounts are read by core/model/money.ts or mappings/amounts.ts',
+  },
+  { where: MONEY, what: /(?:[=(,:?]|=>|return)\s*\+\s*[a-z_$(]/i, why: 'a plus sign makes a float of an amount' },
+  { where: MONEY, what: /\bMath\.(round|ceil|trunc|fround)\(/, why: 'amounts are rounded in integers, by rule' },
   { where: /^(src|scripts|bench)\//, what: /@ts-(ignore|nocheck|expect-error)/, why: 'types are told the truth' },
   { where: /^src\//, what: /^export \* from/m, why: 'no barrel files' },
 ]
 
 /** Connector ids that are words of the trade and not a vendor's name. */
-const TRADE_WORDS = new Set(['3pl', 'csv', 'edi', 'files', 'sftp'])
+const TRADE_WORDS = new Set(['3pl', 'bank', 'csv', 'edi', 'files', 'sftp'])
 
 interface Source {
   /** From the root of the repository, with forward slashes. */
@@ -185,10 +205,26 @@ describe('architecture', () => {
   it.each([
     ['src/core/orders/accept.ts', 'const now = new Date()'],
     ['src/mappings/acme/order.ts', 'const price = parseFloat(text)'],
+    ['src/core/fees/rulesFees.ts', 'const fee_minor = Math.round(amount_minor * 0.029)'],
+    ['src/core/matching/rules.ts', 'const amount_minor = Number(text) * 100'],
+    ['src/core/books/post.ts', 'const total = Number(row.gross_minor)'],
+    ['src/mappings/acme/settlement.ts', 'return { net_minor: +cells[3] }'],
     ['src/http/server.ts', 'const port = process.env.PORT'],
     ['src/db/pool.ts', '\n'.repeat(LINES_MAX + 1)],
   ])('would refuse what is written in %s', (path, text) => {
     expect(textFaults({ path, text })).toHaveLength(1)
+  })
+
+  it.each([
+    ['src/mappings/acme/settlement.ts', "quantity: Number(cell('quantity'))"],
+    ['src/core/matching/rules.ts', 'const total_minor = sum + fee_minor'],
+    [
+      'src/core/fees/rulesAmounts.ts',
+      'const number = Number(value)\nif (!Number.isSafeInteger(number)) throw tooLarge()',
+    ],
+    ['src/http/pages.ts', 'const share = Math.round(total / count)'],
+  ])('would not mistake what is written in %s', (path, text) => {
+    expect(textFaults({ path, text })).toEqual([])
   })
 
   it('would refuse a vendor name, and would not mistake a word for one', () => {

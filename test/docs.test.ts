@@ -28,7 +28,12 @@ test('every command is in the page of the command line', () => {
 })
 
 test('the pages and guides link to files that exist', () => {
-  const pages = [...documents().keys(), 'docs/guides/operations.md', 'docs/guides/write-a-connector.md']
+  const pages = [
+    ...documents().keys(),
+    'docs/guides/finance.md',
+    'docs/guides/operations.md',
+    'docs/guides/write-a-connector.md',
+  ]
   const links = pages.flatMap((page) =>
     [...read(page).matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)].map(([, link = '']) =>
       resolve(ROOT, dirname(page), link),

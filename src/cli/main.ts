@@ -1,13 +1,18 @@
 import { Command, CommanderError } from 'commander'
+import { addBreakCommands } from './breakCommands.ts'
+import { addBankCommands } from './bankCommands.ts'
 import { addCaseCommands } from './caseCommands.ts'
+import { addCloseCommands } from './closeCommands.ts'
 import { addConfigCommands } from './configCommands.ts'
 import { addConnectionCommands } from './connectionCommands.ts'
 import { addCountCommands } from './countCommands.ts'
 import { addDeadLetterCommands } from './deadLetterCommands.ts'
 import { addDemoCommand } from './demoCommand.ts'
 import { addEventCommands } from './eventCommands.ts'
+import { addFeeCommands } from './feeCommands.ts'
 import { addFileCommands } from './fileCommands.ts'
 import { addFulfillmentCommands } from './fulfillmentCommands.ts'
+import { addJournalCommands } from './journalCommands.ts'
 import { addMovementCommands } from './movementCommands.ts'
 import { addOperationCommands } from './operationCommands.ts'
 import { addOrderCommands } from './orderCommands.ts'
@@ -16,6 +21,8 @@ import { addPeakCommands } from './peakCommands.ts'
 import { addPreviewCommand } from './previewCommand.ts'
 import { addRoutingCommands } from './routingCommands.ts'
 import { addRuleCommands } from './ruleCommands.ts'
+import { addSettlementCommands } from './settlementCommands.ts'
+import { addSettlementRun } from './settlementRunCommand.ts'
 import { addStartCommand } from './startCommand.ts'
 import { addStockCommands } from './stockCommands.ts'
 import { addSupplyCommands } from './supplyCommands.ts'
@@ -52,6 +59,12 @@ export function buildProgram(options: ReadOptions = {}): Command {
   addDeadLetterCommands(program)
   addFileCommands(program)
   addConnectionCommands(program)
+  addSettlementRun(addSettlementCommands(program))
+  addBankCommands(program)
+  addJournalCommands(program)
+  addCloseCommands(program)
+  addBreakCommands(program)
+  addFeeCommands(program)
   addOperationCommands(program)
   addUserCommands(program)
   addConfigCommands(program)

@@ -1,4 +1,5 @@
 import { fault, type ConfigFault, type Path } from './faults.ts'
+import { financeFaults } from './financeFaults.ts'
 import { inventoryFaults } from './inventoryFaults.ts'
 import type { Source } from './source.ts'
 
@@ -24,6 +25,7 @@ const UNIQUE: readonly (readonly [list: string, fields: readonly string[]])[] = 
   ['connections', ['id']],
   ['items', ['company', 'sku']],
   ['listings', ['connection', 'channel_sku']],
+  ['tariffs', ['connection', 'name', 'valid_from']],
 ]
 
 /** Which field names an entry of which other list by its id; the noun is how a fault calls it. */
@@ -35,6 +37,7 @@ const REFERENCES: readonly Reference[] = [
   ['items', 'company', 'companies', 'company'],
   ['connections', 'company', 'companies', 'company'],
   ['listings', 'connection', 'connections', 'connection'],
+  ['tariffs', 'connection', 'connections', 'connection'],
 ]
 
 /** Everything that a schema cannot say: references between entries, uniqueness, and rules over several fields. */
@@ -46,7 +49,9 @@ export function crossFaults(document: unknown, context: CrossContext): ConfigFau
     ...entriesOf(document, 'locations').flatMap((entry) => locationFaults(document, entry, context)),
     ...skuFaults(document, context),
     ...inventoryFaults(document, context),
+    ...financeFaults(document, context),
     ...vaultFaults(document, context),
+    ...bookDaysFaults(document, context),
   ]
 }
 
@@ -217,6 +222,14 @@ function recordOf(value: unknown): Readonly<Record<string, unknown>> | undefined
   return typeof value === 'object' && value !== null && !Array.isArray(value)
     ? (value as Record<string, unknown>)
     : undefined
+}
+
+/** Days and months of the books. */
+function bookDaysFaults(document: unknown, { source }: CrossContext): ConfigFault[] {
+  const timezone = recordOf(recordOf(document)?.['finance'])?.['timezone']
+  if (typeof timezone !== 'string' || isTimezone(timezone)) return []
+  const path = ['finance', 'timezone']
+  return [fault(path, source.lineOf(path), `there is no time zone "${timezone}"; write one like Europe/Berlin`)]
 }
 
 function isTimezone(name: string): boolean {

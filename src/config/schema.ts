@@ -11,6 +11,7 @@ import {
   RoutingEntry,
   StockRuleEntry,
 } from './inventorySchema.ts'
+import { FinanceSection, TariffEntry } from './financeSchema.ts'
 
 /** A short name that other parts of the file refer to; it appears in URLs, logs and job ids. */
 const Name = Type.String({ pattern: '^[a-z0-9][a-z0-9_-]{0,62}$', description: 'lower-case letters, digits, - and _' })
@@ -310,6 +311,8 @@ export const ConfigSchema = Type.Object(
     stock_rules: list(StockRuleEntry, 1_000_000),
     routing: list(RoutingEntry, 1_000),
     postcode_areas: list(PostcodeAreaEntry, 200_000),
+    finance: FinanceSection,
+    tariffs: list(TariffEntry, 10_000),
     sandbox: SandboxSection,
   },
   { ...closed, title: 'Crossdock configuration' },

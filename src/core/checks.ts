@@ -1,3 +1,6 @@
+import { BOOKS } from './books/checks.ts'
+import { BREAKS } from './breaks/checks.ts'
+import { MATCHING } from './matching/checks.ts'
 import { TO_COME } from './supply/read.ts'
 
 /** One invariant as SQL: how many things are looked at, and a text that names each thing which breaks it. */
@@ -278,7 +281,7 @@ const MONEY: readonly Check[] = [
     checked: 'select count(*) from settlement_lines',
     broken: `
       select format('settlement line %s', l.id) from settlement_lines l
-      where (l.match_state = 'matched') <> (l.order_id is not null)
+      where (l.match_state = 'matched' and l.order_id is null)
         or (l.payment_id is not null and not exists (select 1 from payments p where p.id = l.payment_id and p.order_id = l.order_id))`,
   },
 ]
@@ -295,4 +298,14 @@ const PEOPLE: readonly Check[] = [
 ]
 
 /** Every invariant that the data by itself can show. */
-export const CHECKS: readonly Check[] = [...STOCK, ...SUPPLY, ...ORDERS, ...PIPES, ...MONEY, ...PEOPLE]
+export const CHECKS: readonly Check[] = [
+  ...STOCK,
+  ...SUPPLY,
+  ...ORDERS,
+  ...PIPES,
+  ...MONEY,
+  ...MATCHING,
+  ...BOOKS,
+  ...BREAKS,
+  ...PEOPLE,
+]

@@ -1,4 +1,5 @@
 import type { Config } from '../config.ts'
+import type { Tariff } from '../core/fees/tariffs.ts'
 import type { Catalog } from '../core/inventory/catalog.ts'
 
 /** The configuration's master data in the core's words. */
@@ -61,3 +62,10 @@ export function catalogOf(config: Config): Catalog {
     })),
   }
 }
+
+export const tariffsOf = ({ tariffs }: Config): Tariff[] =>
+  tariffs.map(({ connection, valid_to, ...tariff }) => ({
+    ...tariff,
+    connection_id: connection,
+    valid_to: valid_to ?? null,
+  }))

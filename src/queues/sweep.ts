@@ -17,6 +17,8 @@ const WAITING_MAX = 200
 /** After a wipe nothing is polled before this; a schedule that is there costs one look. */
 const SCHEDULES_EVERY_MS = 10_000
 const MATCH_EVERY_MS = 60_000
+const BREAKS_EVERY_MS = 180_000
+const POST_EVERY_MS = 60_000
 const EXPIRE_EVERY_MS = 15_000
 const BACKFILL_EVERY_MS = 15_000
 const WAKE_MISSED_EVERY_MS = 30_000
@@ -217,6 +219,8 @@ async function upsertSchedules(hub: Hub): Promise<void> {
 /** What repeats whatever is connected. */
 const HUB_SCHEDULES: readonly Schedule[] = [
   { queue: 'settlement', name: 'match', key: 'settlement-match', every_ms: MATCH_EVERY_MS, data: {} },
+  { queue: 'settlement', name: 'breaks', key: 'settlement-breaks', every_ms: BREAKS_EVERY_MS, data: {} },
+  { queue: 'settlement', name: 'post', key: 'settlement-post', every_ms: POST_EVERY_MS, data: {} },
   { queue: 'maintenance', name: 'expire', key: 'maintenance-expire', every_ms: EXPIRE_EVERY_MS, data: {} },
   { queue: 'maintenance', name: 'backfill', key: 'maintenance-backfill', every_ms: BACKFILL_EVERY_MS, data: {} },
   {

@@ -1,6 +1,8 @@
 import pino from 'pino'
+import Value from 'typebox/value'
 import { uuidv7 } from 'uuidv7'
 import type { Config, ConnectionConfig } from '../../src/config.ts'
+import { FinanceSection } from '../../src/config/financeSchema.ts'
 import type { Connector, FileStore, Http, Port } from '../../src/connectors/_kit/define.ts'
 import { openVault } from '../../src/core/people/vault.ts'
 import type { Db } from '../../src/db/pool.ts'
@@ -48,6 +50,8 @@ export function testHub(parts: {
       companies: [{ id: 'acme', name: 'Acme' }],
       locations: [{ id: 'berlin', company: 'acme', name: 'Berlin', kind: 'warehouse', country: 'DE' }],
       connections: [...connections.values()].map(({ config }) => config),
+      finance: Value.Default(FinanceSection, {}),
+      tariffs: [],
     } as unknown as Config,
     db: parts.db,
     clock: parts.clock ?? testClock(),

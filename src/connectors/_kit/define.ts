@@ -7,8 +7,10 @@ import type {
   FulfillmentRequest,
   ShipmentNotice,
 } from '../../core/model/effects.ts'
+import type { BankFileRead } from '../../core/model/bankStatement.ts'
 import type { Stream } from '../../core/model/fact.ts'
 import type { Mapping } from '../../mappings/define.ts'
+import type { SettlementFormat } from '../../mappings/settlement.ts'
 
 // ── what a connector is handed ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -213,7 +215,7 @@ export interface HttpDefinition<S> {
   classify?: (answer: HttpAnswer) => { code: ErrorCode; detail: string; retry_after_ms?: number } | undefined
 }
 
-export const CONNECTOR_KINDS = ['storefront', 'marketplace', '3pl', 'carrier', 'gateway', 'erp'] as const
+export const CONNECTOR_KINDS = ['storefront', 'marketplace', '3pl', 'carrier', 'gateway', 'bank', 'erp'] as const
 
 /** One vendor as data and a few functions. A capability that is absent is not supported; there are no stubs. */
 export interface ConnectorDefinition<S> {
@@ -242,6 +244,10 @@ export interface ConnectorDefinition<S> {
   fulfillment?: Effect<S, FulfillmentRequest>
   shipments?: Effect<S, ShipmentNotice>
   files?: FileDefinition<S>
+  /** Files of payouts that `crossdock settlement` reads, the most particular format first. */
+  settlements?: { formats: readonly SettlementFormat[] }
+  /** Files of a bank account. Faults of rows are in the answer; `file_invalid` when the file as a whole is none of ours. */
+  statements?: { read: (bytes: Buffer, settings: S) => BankFileRead }
 }
 
 /** A connector as the hub holds it: its settings have been checked, their type is the connector's own business. */

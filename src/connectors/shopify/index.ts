@@ -3,6 +3,7 @@ import Type from 'typebox'
 import { orderGraphql, listing } from '../../mappings/shopify/graphql.ts'
 import { cancellation, moved, orderEdited, payment, privacy, shipment, stock } from '../../mappings/shopify/messages.ts'
 import { order, refund } from '../../mappings/shopify/order.ts'
+import { shopifyBalanceTransactions, shopifySettlement } from '../../mappings/shopify/settlement.ts'
 import { defineConnector, type WebhookRequest } from '../_kit/define.ts'
 import { verifyHmac } from '../_kit/signatures.ts'
 import { SHOP } from './_graphql.ts'
@@ -20,6 +21,7 @@ const inbound = {
   stock,
   shipment,
   listing,
+  settlement: shopifySettlement,
   listings_moved: moved('listings'),
   // The token is dead by now: the pull that this wakes is refused, and that pauses the connection.
   uninstalled: moved('orders'),
@@ -96,6 +98,7 @@ export const shopify = defineConnector({
   },
   inbound,
   envelopes: ENVELOPES,
+  settlements: { formats: [shopifyBalanceTransactions] },
   pull: { orders: pullOrders, listings: pullListings },
   test: async (port) => {
     const { shop } = await ask(port, Shop, { operation: 'shop', query: SHOP, variables: {} })

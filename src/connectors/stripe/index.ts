@@ -8,6 +8,7 @@ import {
   stripeRefund,
 } from '../../mappings/stripe/payment.ts'
 import { stripeSettlement } from '../../mappings/stripe/settlement.ts'
+import { stripeReport } from '../../mappings/stripe/settlementReport.ts'
 import { defineConnector, type HttpAnswer, type WebhookRequest } from '../_kit/define.ts'
 import { verifyStripe } from '../_kit/signatures.ts'
 import { pullPayments, pullSettlements, showNewestCharge } from './pull.ts'
@@ -98,6 +99,7 @@ export const stripe = defineConnector({
   },
   // A list answer; one object or event comes bare.
   envelopes: { payment: ['data'], refund: ['data'], dispute: ['data'], payout: ['data'] },
+  settlements: { formats: [stripeReport] },
   pull: { payments: pullPayments, settlements: pullSettlements },
   test: showNewestCharge,
 })

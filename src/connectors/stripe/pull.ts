@@ -104,8 +104,8 @@ interface SettlementsCursor {
 }
 
 /**
- * Payouts with all their ledger rows, one page each, oldest first. Only automatic payouts know their rows, and only once they are
- * reconciled; a failed or cancelled one is told at once. Each further state of a payout (paid, later failed) is told again.
+ * Payouts with all their ledger rows, one page each, oldest first. Automatic payouts know their rows once they are reconciled; a failed
+ * or cancelled one is told at once, and so is a manual one, whose rows nobody knows. Each further state (paid, later failed) is told again.
  */
 export async function* pullSettlements(port: Port<StripeSettings>, request: PullRequest): AsyncGenerator<PulledPage> {
   const now_s = Math.floor(request.now.getTime() / 1_000)
@@ -128,20 +128,23 @@ export async function* pullSettlements(port: Port<StripeSettings>, request: Pull
     told[payout.id] = state
     yield { items: [item], cursor: JSON.stringify({ since_s: cursor.since_s, told }) }
   }
-  const waiting = payouts.filter((payout) => payout.automatic && !isTellable(payout)).map((payout) => payout.created)
+  const waiting = payouts.filter((payout) => !isTellable(payout)).map((payout) => payout.created)
   yield { items: [], cursor: JSON.stringify({ since_s: Math.min(now_s, ...waiting), told }) }
 }
 
 const stateOf = (payout: Payout): string => `${payout.status}:${payout.reconciliation_status ?? ''}`
 
 const isTellable = (payout: Payout): boolean =>
-  payout.automatic &&
-  (payout.reconciliation_status === 'completed' || payout.status === 'failed' || payout.status === 'canceled')
+  !payout.automatic ||
+  payout.reconciliation_status === 'completed' ||
+  payout.status === 'failed' ||
+  payout.status === 'canceled'
 
 async function settlementItem(port: Port<StripeSettings>, payout: Payout, state: string): Promise<PulledItem> {
   const rows: unknown[] = []
   const query = { payout: payout.id, 'expand[]': 'data.source' }
-  for await (const page of pages(port, '/v1/balance_transactions', query, readObjects)) rows.push(...page)
+  if (payout.automatic)
+    for await (const page of pages(port, '/v1/balance_transactions', query, readObjects)) rows.push(...page)
   return {
     topic: 'settlement',
     dedupe_key: `poll:${payout.id}:${state}`,

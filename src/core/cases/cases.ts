@@ -4,9 +4,9 @@ import { HubError } from '../errors.ts'
 
 /**
  * `source_stale`: a place whose numbers do not come any more. `channel_drift`: a channel that shows another number than was proven, and
- * no order explains it. `lot_expired_promised`: promised units that only lots which are too old to be sold could serve.
+ * no order explains it. `lot_expired_promised`: promised units that only lots which are too old to be sold could serve. `bank_statement_held`: a statement whose lines do not come to its balances.
  */
-export const CASE_KINDS = ['source_stale', 'channel_drift', 'lot_expired_promised'] as const
+export const CASE_KINDS = ['source_stale', 'channel_drift', 'lot_expired_promised', 'bank_statement_held'] as const
 export type CaseKind = (typeof CASE_KINDS)[number]
 
 /** Something that a person should look at. `data` holds ids and numbers, never a person's data. */

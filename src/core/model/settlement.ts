@@ -65,3 +65,20 @@ export const Settlement = Type.Object(
   closed,
 )
 export type Settlement = Type.Static<typeof Settlement>
+
+/** A payout without its lines, as a file states it. */
+export type SettlementHeader = Omit<Settlement, 'lines'> & {
+  /** What the file itself says its rows come to, where it carries a control total beside the payout. */
+  control_minor: number | null
+  /** Balances before and after, where the source is a statement of an account: begin + Σ net = end + payout. */
+  begin_minor: number | null
+  end_minor: number | null
+}
+
+/** A row of a file that could not be understood. */
+export interface RowFault {
+  row: number
+  /** Column, or what of the row is meant. */
+  column: string | null
+  message: string
+}

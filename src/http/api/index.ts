@@ -3,14 +3,20 @@ import swaggerUi from '@fastify/swagger-ui'
 import type { Hub } from '../../hub.ts'
 import type { App } from '../app.ts'
 import { ApiKey, apiKeyRoutes } from './apiKeys.ts'
+import { SettlementBridgeSchema, bridgeRoutes } from './bridge.ts'
+import { Break, breakRoutes, BreakShownSchema } from './breaks.ts'
+import { BankLineSchema, bankRoutes, BankStatementSchema } from './bank.ts'
 import { Case, caseRoutes } from './cases.ts'
+import { CloseCheckSchema, closeRoutes } from './close.ts'
 import { connectionRoutes, ConnectionSchema } from './connections.ts'
 import { CycleCount, CycleCountListed, cycleCountRoutes } from './cycleCounts.ts'
 import { DeadLetter, deadLetterRoutes } from './deadLetters.ts'
+import { ContributionSchema, FeeAudit, feeRoutes, FeeAuditTotal, TariffSchema } from './fees.ts'
 import { fileRoutes, InboundFile } from './files.ts'
 import { FulfillmentOrder, fulfillmentOrderRoutes, FulfillmentOrderSummary } from './fulfillmentOrders.ts'
 import { Hold, holdRoutes, RefusedHold } from './holds.ts'
 import { InboxMessage, InboxMessageShown, inboxRoutes } from './inbox.ts'
+import { Journal, JournalShownSchema, journalRoutes } from './journals.ts'
 import { Listing, listingRoutes } from './listings.ts'
 import { Movement, movementRoutes, StockLot } from './movements.ts'
 import { Order, orderRoutes, OrderSummary, ParkedOrder } from './orders.ts'
@@ -19,23 +25,34 @@ import { peakRoutes } from './peak.ts'
 import { PROBLEM_SCHEMA } from './schemas.ts'
 import { RoutingExplanation, RoutingRulesShown, routingRoutes, RoutingVersion } from './routing.ts'
 import { Settlement, settlementRoutes, SettlementShownSchema } from './settlements.ts'
+import { settlementFileRoutes } from './settlementFiles.ts'
 import { SkuExplanation, StockLevel, stockRoutes } from './stock.ts'
 import { stockRuleRoutes, StockRuleSchema } from './stockRules.ts'
 import { Supply, supplyRoutes } from './supplies.ts'
 
 const NAMED = [
   ApiKey,
+  BankLineSchema,
+  BankStatementSchema,
+  Break,
+  BreakShownSchema,
   Case,
+  CloseCheckSchema,
   ConnectionSchema,
+  ContributionSchema,
   CycleCount,
   CycleCountListed,
   DeadLetter,
+  FeeAudit,
+  FeeAuditTotal,
   FulfillmentOrder,
   FulfillmentOrderSummary,
   Hold,
   InboundFile,
   InboxMessage,
   InboxMessageShown,
+  Journal,
+  JournalShownSchema,
   Listing,
   Movement,
   Order,
@@ -48,12 +65,14 @@ const NAMED = [
   RoutingRulesShown,
   RoutingVersion,
   Settlement,
+  SettlementBridgeSchema,
   SettlementShownSchema,
   SkuExplanation,
   StockLevel,
   StockRuleSchema,
   Supply,
   StockLot,
+  TariffSchema,
 ]
 
 const RESOURCES = [
@@ -73,6 +92,13 @@ const RESOURCES = [
   outboxRoutes,
   deadLetterRoutes,
   settlementRoutes,
+  bankRoutes,
+  settlementFileRoutes,
+  breakRoutes,
+  feeRoutes,
+  bridgeRoutes,
+  journalRoutes,
+  closeRoutes,
   routingRoutes,
   connectionRoutes,
   apiKeyRoutes,

@@ -7,6 +7,7 @@ import {
 import type { Hub } from '../../hub.ts'
 import type { App } from '../app.ts'
 import {
+  anyValue,
   count,
   FAULTS,
   filters,
@@ -38,12 +39,16 @@ const payout = {
   created_at: instant,
   arrival_at: maybeInstant,
   bank_reference: maybeText,
+  proof: text,
+  version: count,
   recorded_at: instant,
 }
 export const Settlement = named<SettlementRow>('Settlement', payout)
 export const SettlementShownSchema = named<SettlementShown>('SettlementShown', {
   ...payout,
   bridge: listOf({ kind: text, lines: count, gross_minor: count, fee_minor: count, net_minor: count }),
+  proof_faults: Type.Array(anyValue),
+  breaks: listOf({ id: count, type: text, state: text, currency: text, amount_minor: count, owner: maybeText }),
   lines: Type.Object({
     rows: listOf({
       id: count,

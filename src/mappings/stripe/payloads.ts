@@ -80,7 +80,17 @@ export const StripePayout = Type.Object(
 export type StripePayout = Type.Static<typeof StripePayout>
 
 /** What a ledger row is about, expanded: enough of a charge, refund or dispute to find the order by. */
-const Source = Type.Object({ id: StripeId, charge: Reference, payment_intent: Reference, metadata: Metadata }, open)
+const Source = Type.Object(
+  {
+    id: StripeId,
+    amount: maybe(Amount),
+    currency: maybe(CurrencyCode),
+    charge: Reference,
+    payment_intent: Reference,
+    metadata: Metadata,
+  },
+  open,
+)
 
 export const BalanceTransaction = Type.Object(
   {
@@ -88,7 +98,10 @@ export const BalanceTransaction = Type.Object(
     object: Type.Literal('balance_transaction'),
     amount: Amount,
     fee: Amount,
+    /** What the fee is made of. */
+    fee_details: maybe(Type.Array(Type.Object({ amount: Amount, currency: CurrencyCode, type: Type.String() }, open))),
     net: Amount,
+    exchange_rate: maybe(Type.Number({ exclusiveMinimum: 0 })),
     currency: CurrencyCode,
     created: UnixSeconds,
     type: StripeId,

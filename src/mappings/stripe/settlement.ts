@@ -1,10 +1,10 @@
 import { HubError } from '../../core/errors.ts'
+import { currencyExponent } from '../../core/model/money.ts'
 import type { Settlement, SettlementLine } from '../../core/model/settlement.ts'
 import { defineMapping, fromTable, type MappingContext } from '../define.ts'
-import { PayoutWithRows, type BalanceTransaction } from './payloads.ts'
+import { booked, feeTypeOfPart, feeTypeOfRow, kindOfRow } from './settlementKinds.ts'
+import { PayoutWithRows, type BalanceTransaction, type StripePayout } from './payloads.ts'
 import { currencyOf, idOf, instantFromUnix, minorFromStripe, referencesOf } from './units.ts'
-
-type Kind = SettlementLine['kind']
 
 const PAYOUT_STATUSES: Readonly<Record<string, Settlement['status']>> = {
   pending: 'pending',
@@ -12,50 +12,6 @@ const PAYOUT_STATUSES: Readonly<Record<string, Settlement['status']>> = {
   paid: 'paid',
   failed: 'failed',
   canceled: 'cancelled',
-}
-
-/** Where the finer word tells more than the type: `adjustment` is the vendor's drawer for all sorts of things. */
-const CATEGORY_KINDS: Readonly<Record<string, Kind>> = {
-  dispute: 'dispute',
-  dispute_reversal: 'dispute',
-  refund_failure: 'refund',
-  partial_capture_reversal: 'sale',
-  charge_failure: 'sale',
-  fee: 'fee',
-  tax: 'fee',
-  risk_reserved_funds: 'reserve_hold',
-}
-
-const kinds = (kind: Kind, ...types: readonly string[]): Record<string, Kind> =>
-  Object.fromEntries(types.map((type) => [type, kind]))
-
-/** Row types as of API 2026-10-28. The vendor adds new ones at will. */
-const TYPE_KINDS: Readonly<Record<string, Kind>> = {
-  ...kinds('sale', 'charge', 'payment'),
-  ...kinds('refund', 'refund', 'refund_failure', 'payment_refund', 'payment_failure_refund', 'payment_reversal'),
-  ...kinds('fee', 'stripe_fee', 'stripe_fx_fee', 'tax_fee', 'application_fee'),
-  ...kinds('fee_returned', 'application_fee_refund', 'fee_credit_funding'),
-  ...kinds('reserve_hold', 'reserve_hold', 'reserve_transaction', 'reserved_funds', 'payment_network_reserve_hold'),
-  ...kinds('reserve_release', 'reserve_release', 'payment_network_reserve_release'),
-  ...kinds('carry_over', 'payout_minimum_balance_hold', 'payout_minimum_balance_release'),
-  ...kinds('loan', 'advance', 'advance_funding', 'anticipation_repayment'),
-  ...kinds('transfer', 'transfer', 'transfer_cancel', 'transfer_failure', 'transfer_refund', 'topup', 'topup_reversal'),
-  ...kinds('transfer', 'payout', 'payout_cancel', 'payout_failure', 'inbound_transfer', 'inbound_transfer_reversal'),
-  ...kinds(
-    'transfer',
-    'connect_collection_transfer',
-    'stripe_balance_payment_debit',
-    'stripe_balance_payment_debit_reversal',
-  ),
-  ...kinds('transfer', 'obligation_outbound', 'obligation_reversal_inbound', 'payment_unreconciled', 'tax_fund'),
-  ...kinds('adjustment', 'adjustment', 'contribution', 'climate_order_purchase', 'climate_order_refund'),
-  ...kinds('adjustment', 'issuing_authorization_hold', 'issuing_authorization_release', 'issuing_transaction'),
-  ...kinds(
-    'adjustment',
-    'issuing_dispute',
-    'issuing_dispute_provisional_credit',
-    'issuing_dispute_provisional_credit_reversal',
-  ),
 }
 
 /**
@@ -68,8 +24,9 @@ export const stripeSettlement = defineMapping({
     const currency = currencyOf(payout.currency)
     const payout_minor = minorFromStripe(payout.amount, currency, '$.payout.amount')
     const lines = balance_transactions.flatMap((row, index) =>
-      isOwnRow(row, payout.id) ? [] : [lineOf(row, currency, `$.balance_transactions[${index}]`, context)],
+      isOwnRow(row, payout.id) ? [] : linesOf(row, currency, `$.balance_transactions[${index}]`, context),
     )
+    if (isUnexplained(payout, balance_transactions)) lines.push(unexplainedLine(payout, currency, payout_minor))
     const net_minor = lines.reduce((total, line) => total + line.net_minor, 0)
     if (net_minor !== payout_minor)
       context.warn(`the rows sum to ${net_minor} and the payout is ${payout_minor}, in minor units`)
@@ -98,7 +55,29 @@ export const stripeSettlement = defineMapping({
 const isOwnRow = (row: BalanceTransaction, payout_id: string): boolean =>
   row.type === 'payout' && idOf(row.source) === payout_id
 
-function lineOf(row: BalanceTransaction, currency: string, path: string, context: MappingContext): SettlementLine {
+/**
+ * Only automatic payouts know their rows. Of a manual (or instant) one the vendor says the amount and nothing else: it was paid out of the
+ * balance, and it is shown as just that, so that the bank's side of it can be matched.
+ */
+const isUnexplained = (payout: StripePayout, rows: readonly BalanceTransaction[]): boolean =>
+  !payout.automatic && rows.length === 0
+
+function unexplainedLine(payout: StripePayout, currency: string, payout_minor: number): SettlementLine {
+  return {
+    external_id: `${payout.id}:balance`,
+    kind: 'carry_over',
+    vendor_type: 'payout:manual',
+    at: instantFromUnix(payout.created),
+    currency,
+    gross_minor: payout_minor,
+    fee_minor: 0,
+    net_minor: payout_minor,
+    references: { order_external_id: null, order_number: null, payment_ids: [] },
+  }
+}
+
+/** One line a row, and one more for each part of its fee that is of another sort (tax on the fee, a platform's share). */
+function linesOf(row: BalanceTransaction, currency: string, path: string, context: MappingContext): SettlementLine[] {
   if (currencyOf(row.currency) !== currency) {
     throw new HubError(
       'payload_invalid',
@@ -113,25 +92,110 @@ function lineOf(row: BalanceTransaction, currency: string, path: string, context
   }
   const source = row.source
   const expanded = typeof source === 'object' && source !== null ? source : undefined
-  return {
+  const category = row.reporting_category ?? row.type
+  const known = kindOfRow(row.type, category, row.net)
+  if (known === undefined) context.warn(`unknown ledger row type "${row.type.slice(0, 60)}" taken as "other"`)
+  const amounts = booked({
+    kind: known ?? 'other',
+    gross_minor: minorFromStripe(row.amount, currency, `${path}.amount`),
+    fee_minor: minorFromStripe(row.fee, currency, `${path}.fee`),
+  })
+  const parts = amounts.kind === 'fee' || amounts.kind === 'fee_returned' ? [] : feeParts(row, currency, path, context)
+  const [main, ...others] = parts
+  const fee_minor = main?.fee_minor ?? amounts.fee_minor
+  const fee_type =
+    amounts.kind === 'fee' ? feeTypeOfRow(row.type) : (main?.fee_type ?? (fee_minor === 0 ? null : 'payment'))
+  const fx = fxOf(row, currency, amounts.gross_minor, path, context)
+  const line: SettlementLine = {
     external_id: row.id,
-    kind: kindOf(row, context),
+    ...amounts,
+    fee_minor,
     vendor_type: vendorType(row),
     at: instantFromUnix(row.created),
     currency,
-    gross_minor: minorFromStripe(row.amount, currency, `${path}.amount`),
-    fee_minor: minorFromStripe(row.fee, currency, `${path}.fee`),
-    net_minor: minorFromStripe(row.net, currency, `${path}.net`),
+    net_minor: amounts.gross_minor - fee_minor,
     references: referencesOf(expanded?.metadata, [source, expanded?.charge, expanded?.payment_intent]),
+    ...(fee_type === null || amounts.kind === 'fee_returned' ? {} : { fee_type }),
+    ...(fx === undefined ? {} : { fx }),
+  }
+  return [line, ...others.map((part) => partLine(line, part))]
+}
+
+interface FeePart {
+  fee_type: NonNullable<SettlementLine['fee_type']>
+  fee_minor: number
+}
+
+/** The fee by sort, payment processing first; empty where the vendor gives no details, or details that do not come to the fee. */
+function feeParts(row: BalanceTransaction, currency: string, path: string, context: MappingContext): FeePart[] {
+  const details = row.fee_details ?? []
+  if (details.length === 0) return []
+  const isWhole =
+    details.reduce((total, detail) => total + BigInt(detail.amount), 0n) === BigInt(row.fee) &&
+    details.every((detail) => currencyOf(detail.currency) === currency)
+  if (!isWhole) {
+    context.warn('the details of a fee do not come to the fee: it is kept as one')
+    return []
+  }
+  const parts = new Map<FeePart['fee_type'], number>()
+  details.forEach((detail, index) => {
+    const type = feeTypeOfPart(detail.type)
+    const minor = minorFromStripe(detail.amount, currency, `${path}.fee_details[${index}].amount`)
+    parts.set(type, (parts.get(type) ?? 0) + minor)
+  })
+  return [...parts]
+    .map(([fee_type, fee_minor]) => ({ fee_type, fee_minor }))
+    .filter((part) => part.fee_minor !== 0)
+    .toSorted((a, b) => rankOf(a) - rankOf(b))
+}
+
+const rankOf = (part: FeePart): number => (part.fee_type === 'payment' ? 0 : 1)
+
+function partLine(line: SettlementLine, { fee_type, fee_minor }: FeePart): SettlementLine {
+  const { at, currency, references } = line
+  const isReturned = fee_minor < 0
+  return {
+    external_id: `${line.external_id}:${fee_type}`,
+    kind: isReturned ? 'fee_returned' : 'fee',
+    vendor_type: `${line.vendor_type}:${fee_type}`.slice(0, 200),
+    at,
+    currency,
+    gross_minor: 0,
+    fee_minor,
+    net_minor: -fee_minor,
+    references,
+    ...(isReturned ? {} : { fee_type }),
   }
 }
 
-function kindOf(row: BalanceTransaction, context: MappingContext): Kind {
-  const category = row.reporting_category ?? row.type
-  const finer = Object.hasOwn(CATEGORY_KINDS, category) ? CATEGORY_KINDS[category] : undefined
-  const kind = finer ?? fromTable(TYPE_KINDS, row.type, 'other', context, 'ledger row type')
-  // Several reserve types book both ways; the sign says which.
-  return kind === 'reserve_hold' && row.net > 0 ? 'reserve_release' : kind
+/** What the buyer paid, where it was in another currency. The rate is no amount: it is kept as the text of what came. */
+function fxOf(
+  row: BalanceTransaction,
+  currency: string,
+  gross_minor: number,
+  path: string,
+  context: MappingContext,
+): SettlementLine['fx'] | undefined {
+  const source = typeof row.source === 'object' && row.source !== null ? row.source : undefined
+  if (row.exchange_rate === null || row.exchange_rate === undefined) return undefined
+  if (typeof source?.amount !== 'number' || typeof source.currency !== 'string') return undefined
+  const original = currencyOf(source.currency)
+  const rate = String(row.exchange_rate)
+  if (original === currency || !/^\d+(\.\d+)?$/.test(rate)) return undefined
+  const paid = minorFromStripe(source.amount, original, `${path}.source.amount`)
+  const original_minor = gross_minor < 0 ? -Math.abs(paid) : Math.abs(paid)
+  if (!isConverted([original_minor, original], [gross_minor, currency], rate))
+    context.warn(`row ${row.id}: its amount is not what the source's amount comes to at its rate`)
+  return { currency: original, original_minor, rate }
+}
+
+/** Within one unit of the last place, because the vendor rounds once. */
+function isConverted([from_minor, from]: [number, string], [to_minor, to]: [number, string], rate: string): boolean {
+  const [whole = '0', fraction = ''] = rate.split('.')
+  const product = BigInt(from_minor) * BigInt(whole + fraction) * 10n ** BigInt(currencyExponent(to))
+  const divisor = 10n ** BigInt(fraction.length + currencyExponent(from))
+  const gap = product - BigInt(to_minor) * divisor
+  return gap <= divisor && gap >= -divisor
 }
 
 function vendorType(row: BalanceTransaction): string {

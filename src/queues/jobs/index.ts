@@ -1,5 +1,7 @@
 import type { Job } from '../define.ts'
+import { breaks } from './breaks.ts'
 import { availability, measure, readBack, reassert, trust } from './availability.ts'
+import { postBooks } from './books.ts'
 import { effects } from './effects.ts'
 import { files } from './files.ts'
 import { drain } from './intake.ts'
@@ -19,6 +21,8 @@ export const jobs: readonly Job[] = [
   reassert,
   ...effects,
   matchSettlements,
+  breaks,
+  postBooks,
   expire,
   expiredLots,
   backfill,

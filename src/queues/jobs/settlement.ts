@@ -1,17 +1,16 @@
 import Type from 'typebox'
-import { matchUnmatched } from '../../core/settlement/match.ts'
-import { coreContext } from '../context.ts'
+import { runMatching, sentenceOf } from '../matchingByHand.ts'
 import { defineJob } from '../define.ts'
 
-/** Looks again for the orders of settlement lines that had none: an order or a payment may have come after the payout. */
+/**
+ * Looks again at every line, payout and bank line that is open: an order, a payment, a payout's reference or a bank statement may have
+ * come since. What is cut off by the time limit goes on at the next run.
+ */
 export const matchSettlements = defineJob({
   name: 'match',
   queue: 'settlement',
   data: Type.Object({}),
-  timeout_ms: 5 * 60_000,
+  timeout_ms: 10 * 60_000,
   concurrency: 1,
-  run: async (hub) => {
-    const { matched, left } = await matchUnmatched(hub.db, coreContext(hub))
-    return `matched ${matched} settlement line(s), ${left} still without an order`
-  },
+  run: async (hub, _data, reporter) => sentenceOf(await runMatching(hub, { signal: reporter.signal })),
 })

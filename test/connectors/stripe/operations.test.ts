@@ -89,7 +89,7 @@ describe('pulling settlements', () => {
     expect(second.amount_minor).toBe(960 + first.amount_minor)
   })
 
-  it('waits for a payout that is not reconciled, and leaves manual ones alone', async () => {
+  it('waits for a payout that is not reconciled, and shows a manual one as paid out of the balance', async () => {
     const payout = { object: 'payout', amount: 100, currency: 'eur', arrival_date: 1, status: 'paid' }
     const created = Math.floor(clock_ms / 1_000) - 100
     let reconciliation_status = 'in_progress'
@@ -107,7 +107,11 @@ describe('pulling settlements', () => {
         const drain = async (cursor: string | null) =>
           await drainPull(stripe.pull!.settlements!(handed, { cursor, overlap_ms: 0, now: now() }))
         const waiting = await drain(null)
-        expect(waiting.items).toEqual([])
+        expect(waiting.items.map(({ dedupe_key }) => dedupe_key)).toEqual(['poll:po_m:paid:not_applicable'])
+        expect(settlementOf(waiting.items[0]!)).toMatchObject({
+          payout_minor: 100,
+          lines: [{ external_id: 'po_m:balance', kind: 'carry_over', vendor_type: 'payout:manual', net_minor: 100 }],
+        })
         expect(JSON.parse(waiting.cursor!)).toMatchObject({ since_s: created })
         reconciliation_status = 'completed'
         const { items } = await drain(waiting.cursor)

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Fact, FactOf } from '../../../src/core/model/fact.ts'
-import { matchUnmatched } from '../../../src/core/settlement/match.ts'
+import { matchOpenLines } from '../../../src/core/matching/matchLines.ts'
 import { verify } from '../../../src/core/verify.ts'
 import { countFact, createWorld, orderFact, type World } from '../world.ts'
 
@@ -91,6 +91,14 @@ const refund = (external_id: string, payment_ids: string[], order_external_id: s
     },
   },
 })
+const totalsOf = (total_minor: number) => ({
+  subtotal_minor: total_minor,
+  discount_minor: 0,
+  shipping_minor: 0,
+  tax_minor: 0,
+  total_minor,
+  refunded_minor: 0,
+})
 const linesOf = async (settlement: string) =>
   world.db.query<{
     external_id: string
@@ -134,7 +142,7 @@ describe('settlements', () => {
       { external_id: '3', match_state: 'matched', match_reason: 'order_payment_ids', order: 'B', payment: null },
       { external_id: '4', match_state: 'matched', match_reason: 'order_reference', order: 'C', payment: null },
       { external_id: '5', match_state: 'unmatched', match_reason: null, order: null, payment: null },
-      { external_id: '6', match_state: 'not_needed', match_reason: null, order: null, payment: null },
+      { external_id: '6', match_state: 'not_needed', match_reason: 'payment', order: 'A', payment: null },
     ])
     expect(await settlementOf('po_1')).toEqual({ status: 'paid', net_minor: 3160, difference_minor: 0 })
     expect(await world.apply('bank', payout('po_1', 3160, lines))).toEqual([{ kind: 'ignored', reason: 'same' }])
@@ -144,32 +152,38 @@ describe('settlements', () => {
   })
 
   it('matches late when the order comes after the payout', async () => {
-    expect(await matchUnmatched(world.db, world.ctx)).toEqual({ matched: 0, left: 1 })
-    await world.apply('shop', orderFact(world, 'LATE', [{ sku: 'TEA', quantity: 1 }], { payment_ids: ['pi_LATE'] }))
-    expect(await matchUnmatched(world.db, world.ctx)).toEqual({ matched: 1, left: 0 })
+    expect(await matchOpenLines(world.db, world.ctx.now)).toEqual({ looked: 1, matched: 0, left: 1 })
+    const totals = totalsOf(500)
+    await world.apply(
+      'shop',
+      orderFact(world, 'LATE', [{ sku: 'TEA', quantity: 1 }], { payment_ids: ['pi_LATE'], totals }),
+    )
+    expect(await matchOpenLines(world.db, world.ctx.now)).toEqual({ looked: 1, matched: 1, left: 0 })
     expect((await linesOf('po_1'))[4]).toMatchObject({ order: 'LATE', match_state: 'matched' })
   })
 
   it('stores what does not add up, with the difference, and corrects it by a later word', async () => {
+    const totals = totalsOf(1020)
+    await world.apply('shop', orderFact(world, 'D', [{ sku: 'TEA', quantity: 1 }], { totals }))
     const [outcome] = await world.apply(
       'bank',
-      payout('po_2', 990, [line('1', 'sale', 1000, { order_number: '#C' }, 30), line('2', 'tax', 1)]),
+      payout('po_2', 990, [line('1', 'sale', 1000, { order_number: '#D' }, 30), line('2', 'tax', 1)]),
     )
-    expect(outcome).toMatchObject({ summary: 'payout with 2 lines, 1 matched now, differs by 19' })
+    expect(outcome).toMatchObject({ summary: 'payout with 2 lines, 0 matched now, differs by 19' })
     expect(await settlementOf('po_2')).toEqual({ status: 'paid', net_minor: 971, difference_minor: 19 })
-    await world.apply('bank', payout('po_2', 990, [line('1', 'sale', 1020, { order_number: '#C' }, 30)]))
+    await world.apply('bank', payout('po_2', 990, [line('1', 'sale', 1020, { order_number: '#D' }, 30)]))
     expect(await settlementOf('po_2')).toEqual({ status: 'paid', net_minor: 990, difference_minor: 0 })
-    expect(await linesOf('po_2')).toMatchObject([{ external_id: '1', match_state: 'matched', order: 'C' }])
+    expect(await linesOf('po_2')).toMatchObject([{ external_id: '1', match_state: 'matched', order: 'D' }])
   })
 
   it('notes that a paid payout has failed, and keeps its matches', async () => {
     const outcome = await world.apply(
       'bank',
-      payout('po_2', 990, [line('1', 'sale', 1020, { order_number: '#C' }, 30)], 'failed'),
+      payout('po_2', 990, [line('1', 'sale', 1020, { order_number: '#D' }, 30)], 'failed'),
     )
     expect(outcome).toMatchObject([{ kind: 'applied' }])
     expect(await settlementOf('po_2')).toMatchObject({ status: 'failed' })
-    expect(await linesOf('po_2')).toMatchObject([{ match_state: 'matched', order: 'C' }])
+    expect(await linesOf('po_2')).toMatchObject([{ match_state: 'matched', order: 'D' }])
   })
 
   it('does not choose between two orders, and parks a line that contradicts itself', async () => {

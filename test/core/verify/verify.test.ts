@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CHECKS } from '../../../src/core/checks.ts'
+import { postJournals } from '../../../src/core/books/post.ts'
 import { claimDue, recordResults } from '../../../src/core/availability/push.ts'
 import { reserveHolds } from '../../../src/core/holds/reserve.ts'
 import { requestMovement } from '../../../src/core/movements/movements.ts'
@@ -74,6 +75,15 @@ beforeAll(async () => {
       ],
     },
   })
+  const booked = () => postJournals(world.db, world.ctx, { timezone: 'UTC', by: 'test' })
+  await booked()
+  await world.db.query(`
+    update settlements set version = version + 1;
+    insert into bank_statements (id, connection_id, external_id, account, currency, recorded_at)
+    values ('00000000-0000-7000-8000-000000000001', 'bank', 's', 'a', 'EUR', now());
+    insert into bank_lines (statement_id, connection_id, external_id, booked_on, currency, amount_minor, settlement_id, match_state)
+    select '00000000-0000-7000-8000-000000000001', 'bank', '1', '2026-03-05', 'EUR', 900, id, 'matched' from settlements`)
+  await booked()
   const claimed = await claimDue(world.db, world.ctx, { connection_id: 'shop', limit: 10, lease_ms: 1_000 })
   const results = claimed.map(({ listing_id }) => ({ listing_id, outcome: 'set' as const }))
   await inTransaction(world.db, (tx) => recordResults(tx, world.ctx, claimed, results))
@@ -200,8 +210,31 @@ const SABOTAGE: Readonly<Record<string, readonly string[]>> = {
   ],
   settlement_matches_name_an_order: [
     `update settlement_lines set order_id = null`,
-    `update settlement_lines set match_state = 'unmatched'`,
     `update settlement_lines set payment_id = 77`,
+  ],
+  matches_have_their_members: [
+    `delete from match_groups`,
+    `delete from match_expected; delete from match_order_totals`,
+    `update match_groups set line_ids = '{}'`,
+    `update match_groups set state = 'suggested'`,
+  ],
+  matches_add_up: [`update match_groups set difference_minor = 1`],
+  journals_balance: [
+    `update journal_entries set amount_minor = amount_minor + 1 where id = (select min(id) from journal_entries)`,
+    `update journal_entries set currency = 'USD' where account = 'sales'`,
+    `delete from journal_entries e using journals j where j.id = e.journal_id and j.kind = 'reversal'`,
+  ],
+  journals_equal_settlements: [
+    `update journal_entries set account = 'refunds' where account = 'sales'`,
+    `update settlement_lines set gross_minor = gross_minor + 1, fee_minor = fee_minor + 1`,
+    `update settlement_lines set kind = 'fee', fee_type = 'storage'`,
+    `delete from journals where kind = 'reversal'`,
+    `update settlements set payout_minor = payout_minor + 1`,
+  ],
+  clearing_equals_unsettled: [
+    `update journal_entries set amount_minor = amount_minor + 1 where account like 'clearing:%'`,
+    `update bank_lines set amount_minor = amount_minor + 1`,
+    `delete from journal_entries where journal_id in (select id from journals where kind = 'bank')`,
   ],
   people_have_a_key_or_are_erased: [
     `update people_keys set wrapped_key = null`,

@@ -226,3 +226,75 @@ describe('a Stripe settlement', () => {
     )
   })
 })
+
+describe('what a row says besides its sums', () => {
+  const settleRows = (...rows: Record<string, unknown>[]) => {
+    const amount = rows.reduce((total, row) => total + Number(row['net']), 0)
+    return settle({ payout: payoutSample({ amount }), balance_transactions: rows })
+  }
+
+  it('tax on the fee and the share of a platform are lines of their own, and the sums stay', () => {
+    const fee_details = [
+      { amount: 6, currency: 'eur', type: 'tax' },
+      { amount: 30, currency: 'eur', type: 'stripe_fee' },
+      { amount: 100, currency: 'eur', type: 'application_fee' },
+    ]
+    const { settlement, warnings } = settleRows(rowSample({ id: 'txn_8', amount: 5_000, fee: 136, fee_details }))
+    expect(warnings).toEqual([])
+    const shown = settlement.lines.map((line) => [
+      line.external_id,
+      line.kind,
+      line.gross_minor,
+      line.fee_minor,
+      line.fee_type,
+    ])
+    expect(shown).toEqual([
+      ['txn_8', 'sale', 5_000, 30, 'payment'],
+      ['txn_8:tax_on_fee', 'fee', 0, 6, 'tax_on_fee'],
+      ['txn_8:other', 'fee', 0, 100, 'other'],
+    ])
+  })
+
+  it('details that do not come to the fee are left, with a warning', () => {
+    const fee_details = [{ amount: 6, currency: 'eur', type: 'tax' }]
+    const { settlement, warnings } = settleRows(rowSample({ amount: 5_000, fee: 136, fee_details }))
+    expect([settlement.lines.length, settlement.lines[0]!.fee_minor]).toEqual([1, 136])
+    expect(warnings).toHaveLength(1)
+  })
+
+  it('a row that is a fee has nothing gross; one that gives back is a fee returned', () => {
+    const { settlement } = settleRows(
+      rowSample({ id: 'txn_f', amount: -200, fee: 0, type: 'stripe_fx_fee', reporting_category: 'fee' }),
+      rowSample({ id: 'txn_b', amount: 50, fee: 0, type: 'stripe_fee', reporting_category: 'fee' }),
+    )
+    expect(settlement.lines).toMatchObject([
+      { kind: 'fee', fee_type: 'fx', gross_minor: 0, fee_minor: 200, net_minor: -200 },
+      { kind: 'fee_returned', gross_minor: 0, fee_minor: -50, net_minor: 50 },
+    ])
+  })
+
+  it('what the buyer paid in another currency is kept with its rate, and an amount that does not fit is said', () => {
+    const charge = (amount: number) => ({ id: 'ch_1', amount, currency: 'usd' })
+    const row = rowSample({ amount: 1_234, fee: 0, exchange_rate: 1.234, source: charge(1_000) })
+    const { settlement, warnings } = settleRows(row)
+    expect(settlement.lines[0]!.fx).toEqual({ currency: 'USD', original_minor: 1_000, rate: '1.234' })
+    expect(warnings).toEqual([])
+    expect(settleRows({ ...row, source: charge(1_002) }).warnings).toEqual([expect.stringContaining('at its rate')])
+    const back = rowSample({
+      amount: -617,
+      fee: 0,
+      exchange_rate: 1.234,
+      type: 'refund',
+      reporting_category: 'refund',
+      source: charge(500),
+    })
+    expect(settleRows(back).settlement.lines[0]!.fx).toMatchObject({ original_minor: -500 })
+  })
+
+  it('a manual payout is shown as paid out of the balance', () => {
+    const payout = payoutSample({ amount: 700, automatic: false, reconciliation_status: 'not_applicable' })
+    const { settlement, warnings } = settle({ payout, balance_transactions: [] })
+    expect(settlement.lines).toMatchObject([{ kind: 'carry_over', vendor_type: 'payout:manual', net_minor: 700 }])
+    expect(warnings).toEqual([])
+  })
+})

@@ -1,0 +1,103 @@
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { genericCsv } from '../../../src/mappings/csv/settlement.ts'
+import {
+  expectFound,
+  expectSame,
+  faultKinds,
+  movements,
+  readBack,
+  total,
+  written,
+  type Movement,
+} from '../movements.ts'
+
+const KINDS = [
+  'sale',
+  'tax',
+  'shipping',
+  'refund',
+  'commission',
+  'fee',
+  'fee_returned',
+  'dispute',
+  'reserve_hold',
+  'reserve_release',
+] as const
+const SETTINGS = {
+  columns: { id: 'Beleg', date: 'Datum', type: 'Art', net: 'Betrag', order: 'Bestellung', currency: 'Währung' },
+  kinds: Object.fromEntries(KINDS.map((kind) => [`Art ${kind}`, kind])),
+  payout_types: ['Auszahlung'],
+  decimal: ',',
+  date_order: 'dmy',
+  zone: 'Europe/Berlin',
+}
+
+function file(all: readonly Movement[], payout = total(all), currency: (at: number) => string = () => 'EUR'): string {
+  const rows = all.map(({ what, order, net_minor }, at) =>
+    [`B${at}`, '03.09.2026', `Art ${what}`, written(net_minor, 'EUR', ','), order, currency(at)].join(';'),
+  )
+  const paid = ['PO-1', '04.09.2026', 'Auszahlung', written(-payout, 'EUR', ','), '', 'EUR'].join(';')
+  return ['Beleg;Datum;Art;Betrag;Bestellung;Währung', ...rows, paid, ''].join('\n')
+}
+
+it('any movements come back by a column map, and damage is found', async () => {
+  await fc.assert(
+    fc.asyncProperty(movements(KINDS), fc.nat(), async (all, at) => {
+      const back = await readBack(genericCsv, file(all), SETTINGS)
+      expectSame(back, all)
+      expect(back.proof.settlements).toMatchObject([
+        {
+          external_id: 'file-2026-09-02',
+          header: { status: 'paid', bank_reference: 'PO-1', created_at: '2026-09-03T22:00:00.000Z' },
+        },
+      ])
+      await expectFound((damaged) => readBack(genericCsv, file(damaged, total(all)), SETTINGS), all, at)
+      if (all.length > 1) {
+        const swapped = file(all, total(all), (row) => (row === 1 + (at % (all.length - 1)) ? 'CHF' : 'EUR'))
+        expect(faultKinds(await readBack(genericCsv, swapped, SETTINGS))).toContain('currency')
+      }
+    }),
+    { numRuns: 40 },
+  )
+})
+
+const ALL_THREE = {
+  columns: { date: 'day', gross: 'gross', fee: 'fee', net: 'net', payout: 'payout' },
+  decimal: '.',
+  currency: 'USD',
+}
+
+it.each([
+  ['cost', '10.00,1.00,9.00', []],
+  ['cost', '10.00,1.00,9.01', ['line_identity']],
+  ['signed', '10.00,-1.00,9.00', []],
+  ['signed', '10.00,,9.00', []],
+])('gross, fee (%s) and net of %s are proven against each other', async (fee_sign, cells, faults) => {
+  const back = await readBack(genericCsv, `day,gross,fee,net,payout\n2026-09-03,${cells},P1\n`, {
+    ...ALL_THREE,
+    fee_sign,
+  })
+  expect(back.lines).toMatchObject([{ gross_minor: 10_00, fee_minor: 1_00 }])
+  expect(faultKinds(back)).toEqual(faults)
+  expect(back.proof.warnings.at(-1)?.message).toMatch(/nothing is proven/)
+})
+
+it('rows without an id are told apart by their place among equals', async () => {
+  const row = '2026-09-03,1.00,,,P1\n'
+  const { lines, proof } = await readBack(genericCsv, `day,gross,fee,net,payout\n${row}${row}${row}`, ALL_THREE)
+  const [first = '', second, third] = lines.map(({ external_id }) => external_id)
+  expect([second, third]).toEqual([`${first}-2`, `${first}-3`])
+  expect(proof.settlements).toMatchObject([{ lines: 3, faults: [] }])
+})
+
+it('says which settings are missing, and which column', async () => {
+  const text = 'day,gross\n2026-09-03,1.00\n'
+  await expect(readBack(genericCsv, text)).rejects.toMatchObject({
+    code: 'file_invalid',
+    hint: expect.stringContaining('columns needs date') as string,
+  })
+  await expect(readBack(genericCsv, text, ALL_THREE)).rejects.toMatchObject({
+    message: 'columns are missing: fee, net, payout',
+  })
+})
