@@ -1,33 +1,20 @@
-import { insertInbox, sealRow } from '../src/db/inbox.ts'
-import type { Hub } from '../src/hub.ts'
 import type { JobReporter } from '../src/queues/define.ts'
 import { drainConnection } from '../src/queues/drain.ts'
 import { bareJobsPerSecond } from './bare.ts'
 import { audit } from './kit/audit.ts'
 import { inRounds, rowOf, type Bench } from './kit/figures.ts'
 import type { Ground } from './kit/ground.ts'
-import { receivedRow, zipfOrders, type BenchOrder } from './kit/orders.ts'
+import { zipfOrders, type BenchOrder } from './kit/orders.ts'
+import { preload } from './kit/preload.ts'
 import { STORE } from './kit/shop.ts'
 
 const ORDERS = 6_000
 /** A server that has run for a while has its code compiled; one round of so many orders is not counted. */
 const WARM_UP = 2_000
-const PRELOAD_ROWS = 500
 /** Goal G1. It is stated against the queue that the product has by default. */
 const TARGET = { postgres: 6, redis: undefined } as const
 
 const reporter: JobReporter = { log: () => undefined, progress: () => undefined, signal: new AbortController().signal }
-
-/** Fills the inbox as the webhook route would have: sealed raw bytes with their keys. */
-async function preload(hub: Hub, orders: readonly BenchOrder[]): Promise<void> {
-  const now = new Date()
-  for (let from = 0; from < orders.length; from += PRELOAD_ROWS) {
-    await insertInbox(
-      hub.db,
-      orders.slice(from, from + PRELOAD_ROWS).map((order) => sealRow(hub.vault, receivedRow(order, now))),
-    )
-  }
-}
 
 /** Orders a second from the inbox to reserved stock, through the job's own code. */
 export async function ordersDrainedPerSecond(ground: Ground, orders: readonly BenchOrder[]): Promise<number> {

@@ -7,15 +7,25 @@ import { jobsPerOrder } from './jobsPerOrder.ts'
 import { load, machine, median, type Bench, type BenchOptions, type BenchResult, type Row } from './kit/figures.ts'
 import { openGround } from './kit/ground.ts'
 import { match } from './match.ts'
+import { memory } from './memory.ts'
+import { pushRatio } from './pushRatio.ts'
 import { reserve } from './reserve.ts'
-import { saleToPush } from './saleToPush.ts'
+import { rush } from './rush.ts'
+import { saleToPush, saleToPush200 } from './saleToPush.ts'
+import { simulate } from './simulate.ts'
+import { skuGrowth } from './skuGrowth.ts'
 
-const BENCHES: readonly Bench[] = [bare, ingest, drain, endToEnd, saleToPush, jobsPerOrder, reserve, match]
+const BENCHES: readonly Bench[] = [
+  bare, ingest, drain, endToEnd, saleToPush, saleToPush200, pushRatio, jobsPerOrder, reserve, rush, skuGrowth, memory, simulate, match,
+] // prettier-ignore
 const ROUNDS = 5
 
-const USAGE = `npm run bench [-- name …] [--rounds ${ROUNDS}] [--json] [--dir folder on a real disk]
+const USAGE = `npm run bench [-- name …] [--rounds ${ROUNDS}] [--quick | --full] [--json] [--dir folder on a real disk]
 
 ${BENCHES.map(({ name, what }) => `  ${name.padEnd(16)}${what}`).join('\n')}
+
+--quick: small sizes, to see that everything runs; its figures mean little. --full: also what takes minutes (a million orders
+in the inbox of a worker).
 
 REDIS_URL set: the queues live in that Redis. Use one that holds nothing else.`
 
@@ -62,11 +72,14 @@ async function main(): Promise<void> {
       json: { type: 'boolean', default: false },
       rounds: { type: 'string', default: String(ROUNDS) },
       dir: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      full: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   })
   const chosen = positionals.length === 0 ? BENCHES : BENCHES.filter(({ name }) => positionals.includes(name))
   const rounds = Number(values.rounds)
+  const size = values.quick ? 'quick' : values.full ? 'full' : 'usual'
   if (values.help || chosen.length < new Set(positionals).size || !Number.isInteger(rounds) || rounds < 3) {
     console.error(USAGE)
     process.exitCode = values.help ? 0 : 2
@@ -83,7 +96,7 @@ async function main(): Promise<void> {
   try {
     for (const bench of chosen) {
       tell(`${bench.name}: ${bench.what}`)
-      const result = await runBench(bench, { ground, rounds, tell: (line) => tell(`  ${line}`) })
+      const result = await runBench(bench, { ground, rounds, size, tell: (line) => tell(`  ${line}`) })
       results.push(result)
       console.log(values.json ? JSON.stringify(result) : table(result))
     }

@@ -1,16 +1,18 @@
 import { applyFacts } from '../src/core/apply.ts'
 import type { InboundFact } from '../src/core/context.ts'
 import { verify } from '../src/core/verify.ts'
-import { openDb, type Db, type Tx } from '../src/db/pool.ts'
+import { openDb } from '../src/db/pool.ts'
 import { inTransaction } from '../src/db/transaction.ts'
 import type { Hub } from '../src/hub.ts'
 import { coreContext } from '../src/queues/context.ts'
 import { seededRandom } from '../src/sandbox/prng.ts'
 import { audit } from './kit/audit.ts'
-import { inRounds, rowOf, type Bench } from './kit/figures.ts'
+import { inRounds, quantile, rowOf, type Bench, type Row } from './kit/figures.ts'
 import type { Ground } from './kit/ground.ts'
+import { holdsPerSecond, holdsWaiting, WARM_MS } from './kit/holds.ts'
 import { makeOrders, zipf, type BenchOrder } from './kit/orders.ts'
-import { LOCATION, SKUS, skuOf, STOCK_OF_EACH, STORE, WAREHOUSE } from './kit/shop.ts'
+import { auditPeer, forUpdate, oneStatement, PEER_TABLES, type ReserveOne } from './kit/peers.ts'
+import { LOCATION, SKUS, skuOf, STORE, WAREHOUSE } from './kit/shop.ts'
 
 const ORDERS = 2_500
 /** What the drain takes at most at once. */
@@ -19,6 +21,10 @@ const PEER_CONNECTIONS = 16
 const PEER_MS = 500
 const LAST_UNITS = 500
 const RUSH = 1_000
+const CALLERS = 256
+const WAITING_MS = 500
+/** Against the single statement, and against SELECT FOR UPDATE. */
+const TARGETS = { hot: [30, 100], zipf: [5, 15] } as const
 
 type Demand = (random: () => number) => number
 const DEMANDS: Readonly<Record<'hot' | 'zipf', Demand>> = { hot: () => 0, zipf: zipf(SKUS) }
@@ -66,44 +72,6 @@ async function applyAll(hub: Hub, batches: readonly InboundFact[][], lanes: numb
 
 // ── the peers ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-type ReserveOne = (db: Db, order_id: number, item_id: number, quantity: number) => Promise<boolean>
-
-const PEER_TABLES = `
-  create table peer_stock (item_id int primary key, available int not null check (available >= 0), committed int not null) with (fillfactor = 70);
-  create table peer_reservations (order_id bigint primary key, item_id int not null, quantity int not null);
-  insert into peer_stock select item_id, ${STOCK_OF_EACH}, 0 from generate_series(0, ${SKUS - 1}) as item_id`
-
-/** The strongest way to reserve one order at a time: one statement, one round trip, no lock held between two messages. */
-const oneStatement: ReserveOne = async (db, order_id, item_id, quantity) => {
-  const rows = await db.query(
-    `with taken as (
-       update peer_stock set available = available - $3, committed = committed + $3 where item_id = $2 and available >= $3 returning item_id
-     ) insert into peer_reservations (order_id, item_id, quantity) select $1, item_id, $3 from taken returning 1`,
-    [order_id, item_id, quantity],
-  )
-  return rows.length === 1
-}
-
-/** The usual way: look under a lock, decide, write. */
-const forUpdate: ReserveOne = (db, order_id, item_id, quantity) =>
-  inTransaction(db, async (tx: Tx) => {
-    const [row] = await tx.query<{ available: number }>(
-      'select available from peer_stock where item_id = $1 for update',
-      [item_id],
-    )
-    if (row === undefined || row.available < quantity) return false
-    await tx.query('update peer_stock set available = available - $2, committed = committed + $2 where item_id = $1', [
-      item_id,
-      quantity,
-    ])
-    await tx.query('insert into peer_reservations (order_id, item_id, quantity) values ($1, $2, $3)', [
-      order_id,
-      item_id,
-      quantity,
-    ])
-    return true
-  })
-
 /** Reserves for a fixed time, because a slow peer would not get through as many orders. Only a stock and a reservation row each. */
 async function peerPerSecond(ground: Ground, reserveOne: ReserveOne, demand: Demand, seed: number): Promise<number> {
   const { url, drop } = await ground.database()
@@ -114,29 +82,59 @@ async function peerPerSecond(ground: Ground, reserveOne: ReserveOne, demand: Dem
     const random = seededRandom(seed)
     let next = 0
     let units = 0
-    const end = performance.now() + PEER_MS
-    const started = performance.now()
-    const client = async (): Promise<void> => {
-      while (performance.now() < end) {
-        const quantity = 1 + Math.floor(random() * 3)
-        if (await reserveOne(db, next++, demand(random), quantity)) units += quantity
+    const reserveFor = async (ms: number): Promise<void> => {
+      const end = performance.now() + ms
+      const client = async (): Promise<void> => {
+        while (performance.now() < end) {
+          const quantity = 1 + Math.floor(random() * 3)
+          if (await reserveOne(db, next++, demand(random), quantity)) units += quantity
+        }
       }
+      await Promise.all(Array.from({ length: PEER_CONNECTIONS }, client))
     }
-    await Promise.all(Array.from({ length: PEER_CONNECTIONS }, client))
+    await reserveFor(WARM_MS)
+    const [started, before] = [performance.now(), next]
+    await reserveFor(PEER_MS)
     const seconds = (performance.now() - started) / 1_000
     await auditPeer(db, units)
-    return next / seconds
+    return (next - before) / seconds
   } finally {
     await db.close()
     await drop()
   }
 }
 
-async function auditPeer(db: Db, units: number): Promise<void> {
-  const [row] = await db.query<{ committed: number; promised: number }>(
-    `select (select sum(committed) from peer_stock)::bigint as committed, (select sum(quantity) from peer_reservations)::bigint as promised`,
-  )
-  if (row?.committed !== units || row.promised !== units) throw new Error('a peer lost count of its units')
+/** How long callers wait for one reservation when 256 of them share the connections. */
+async function peerWaiting(ground: Ground, demand: Demand, seed: number): Promise<number[]> {
+  const { url, drop } = await ground.database()
+  const db = openDb({ url, pool_max: PEER_CONNECTIONS, application_name: 'bench-peer' })
+  try {
+    await db.query(PEER_TABLES)
+    await db.query('analyze peer_stock')
+    let next = 0
+    return await waitingCallers(seed, async (random) => {
+      await oneStatement(db, next++, demand(random), 1 + Math.floor(random() * 3))
+    })
+  } finally {
+    await db.close()
+    await drop()
+  }
+}
+
+/** Callers who ask again as soon as they are answered. Returns how long each answer took, in ms. */
+async function waitingCallers(seed: number, ask: (random: () => number) => Promise<void>): Promise<number[]> {
+  const random = seededRandom(seed)
+  const latencies: number[] = []
+  const end = performance.now() + WAITING_MS
+  const caller = async (): Promise<void> => {
+    while (performance.now() < end) {
+      const from = performance.now()
+      await ask(random)
+      latencies.push(performance.now() - from)
+    }
+  }
+  await Promise.all(Array.from({ length: CALLERS }, caller))
+  return latencies
 }
 
 // ── the last units ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -167,6 +165,46 @@ async function sellOut(ground: Ground): Promise<void> {
 
 // ── the figure ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+const HOLDS_NOTE =
+  'holds for a checkout in batches of 500, one row each with ledger, limits and the due numbers of two channels, against a peer that writes a stock and a reservation row and nothing else'
+const ORDERS_NOTE =
+  'whole orders (people, lines, ledger, work, outbox) against a peer that writes a stock and a reservation row and nothing else'
+const WAITING_NOTE = `${CALLERS} callers who wait, a mix by zipf; the peer's share ${PEER_CONNECTIONS} connections`
+
+interface Measured {
+  statement: number
+  locking: number
+  holds: number
+  orders: number
+}
+
+async function measure(ground: Ground, kind: keyof typeof DEMANDS, index: number): Promise<Measured> {
+  const demand = DEMANDS[kind]
+  const statement = await peerPerSecond(ground, oneStatement, demand, index)
+  const holds = await holdsPerSecond(ground, demand, index)
+  const locking = await peerPerSecond(ground, forUpdate, demand, index)
+  const orders = makeOrders({ count: ORDERS, first: 0, seed: 11 + index, rank: demand, lines_max: 1 })
+  return { statement, locking, holds, orders: await productPerSecond(ground, orders) }
+}
+
+function rowsOf(kind: keyof typeof DEMANDS, rounds: readonly Measured[]): Row[] {
+  const row = (figure: string, of: 'holds' | 'orders', baseline: 'statement' | 'locking', target?: number): Row =>
+    rowOf({
+      figure,
+      unit: of === 'holds' ? 'holds/s' : 'orders/s',
+      samples: rounds.map((round) => round[of]),
+      baseline: rounds.map((round) => round[baseline]),
+      target,
+      note: of === 'holds' ? HOLDS_NOTE : ORDERS_NOTE,
+    })
+  const [statement, locking] = TARGETS[kind]
+  return [
+    row(`reserve_${kind}_vs_single_statement`, 'holds', 'statement', statement),
+    row(`reserve_${kind}_vs_for_update`, 'holds', 'locking', locking),
+    row(`orders_${kind}_vs_single_statement`, 'orders', 'statement'),
+  ]
+}
+
 export const reserve: Bench = {
   name: 'reserve',
   what: 'stock decisions: one hot SKU, and zipf over 10k',
@@ -174,35 +212,25 @@ export const reserve: Bench = {
     const { ground } = options
     await sellOut(ground)
     const { rounds, control } = await inRounds(options, async (index) => {
-      const measure = async (demand: Demand) => {
-        const orders = makeOrders({ count: ORDERS, first: 0, seed: 11 + index, rank: demand, lines_max: 1 })
-        const statement = await peerPerSecond(ground, oneStatement, demand, index)
-        const locking = await peerPerSecond(ground, forUpdate, demand, index)
-        return { statement, locking, product: await productPerSecond(ground, orders) }
-      }
-      return { hot: await measure(DEMANDS.hot), zipf: await measure(DEMANDS.zipf) }
+      const hot = await measure(ground, 'hot', index)
+      const zipfian = await measure(ground, 'zipf', index)
+      const peer = quantile(await peerWaiting(ground, DEMANDS.zipf, index), 0.99)
+      const waiting = (ask: (random: () => number) => Promise<void>) => waitingCallers(index, ask)
+      return { hot, zipf: zipfian, peer, product: quantile(await holdsWaiting(ground, DEMANDS.zipf, waiting), 0.99) }
     })
-    const rows = (['hot', 'zipf'] as const).flatMap((kind) => {
-      const samples = rounds.map((round) => round[kind].product)
-      const note =
-        'whole orders (people, lines, ledger, work, outbox) against a peer that writes a stock and a reservation row and nothing else'
-      return [
-        rowOf({
-          figure: `reserve_${kind}_vs_one_statement`,
-          unit: 'orders/s',
-          samples,
-          baseline: rounds.map((round) => round[kind].statement),
-          note,
-        }),
-        rowOf({
-          figure: `reserve_${kind}_vs_for_update`,
-          unit: 'orders/s',
-          samples,
-          baseline: rounds.map((round) => round[kind].locking),
-          note,
-        }),
-      ]
-    })
+    const rows = [
+      ...rowsOf('hot', rounds.map(({ hot }) => hot)), // prettier-ignore
+      ...rowsOf('zipf', rounds.map((round) => round.zipf)), // prettier-ignore
+      rowOf({
+        figure: 'reserve_p99_ms_256_waiting',
+        unit: 'ms',
+        samples: rounds.map(({ product }) => product),
+        baseline: rounds.map(({ peer }) => peer),
+        target: 1,
+        better: 'less',
+        note: WAITING_NOTE,
+      }),
+    ]
     return { rows, rounds: rounds.length, control }
   },
 }

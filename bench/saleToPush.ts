@@ -64,3 +64,47 @@ export const saleToPush: Bench = {
     }
   },
 }
+
+const RUSH = { per_second: 200, seconds: { quick: 2, usual: 10, full: 10 } } as const
+
+export const saleToPush200: Bench = {
+  name: 'sale-to-push-200',
+  what: 'the same at 200 sales a second',
+  run: async (options) => {
+    const client = await startClient()
+    const sales = RUSH.per_second * RUSH.seconds[options.size]
+    try {
+      const { rounds, control } = await inRounds(options, async () => {
+        const whole = await startWhole(options.ground, client, 0)
+        try {
+          await waitUntilQuiet(whole.hub, QUIET_MS_MAX)
+          const orders = distinctOrders(WARM_UP + sales, 0)
+          await client.sell(whole.url, orders.slice(0, WARM_UP), {})
+          const { latencies_ms, missing } = await client.sell(whole.url, orders.slice(WARM_UP), {
+            per_second: RUSH.per_second,
+          })
+          if (missing > 0) throw new Error(`${missing} sales were never told to the other storefront`)
+          await waitUntilQuiet(whole.hub, QUIET_MS_MAX)
+          await audit(whole.hub.db, orders)
+          return latencies_ms
+        } finally {
+          await whole.close()
+        }
+      })
+      const note = `${sales} sales of as many items at ${RUSH.per_second} a second, whatever the answers do: webhook, drain, push, all in one process`
+      const row = (figure: string, q: number, target: number) =>
+        rowOf({
+          figure,
+          unit: 'ms',
+          samples: rounds.map((latencies) => quantile(latencies, q)),
+          target,
+          better: 'less',
+          note,
+        })
+      const rows = [row('sale_to_push_200_p50', 0.5, TARGET.p50_ms), row('sale_to_push_200_p99', 0.99, TARGET.p99_ms)]
+      return { rows, rounds: rounds.length, control }
+    } finally {
+      await client.close()
+    }
+  },
+}

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { headersOf, type BenchOrder } from './orders.ts'
-import type { Answer, Command, Loaded, Sold } from './clientWorker.ts'
+import type { Answer, Command, Loaded, Rushed, Sold, Tally } from './clientWorker.ts'
 import { inventoryItemOf, OUTLET, STORE } from './shop.ts'
 
 /** The other side of the wire, in a thread of its own: senders of webhooks and the storefronts that are told about stock. */
@@ -15,6 +15,10 @@ export interface Client {
   ) => Promise<Loaded>
   /** Posts single-line orders of distinct SKUs and waits until the other storefront was told of each. */
   sell: (hub_url: string, orders: readonly BenchOrder[], options: { per_second?: number }) => Promise<Sold>
+  /** Sends all requests at the same moment, each on a connection of its own. */
+  rush: (hub_url: string, requests: readonly Uint8Array[]) => Promise<Rushed>
+  /** What the storefronts were told since this was asked last. */
+  tally: () => Promise<Tally>
   close: () => Promise<void>
 }
 
@@ -56,6 +60,16 @@ export async function startClient(): Promise<Client> {
         per_second,
       })
       if (answer.kind !== 'sold') throw new Error('the sellers did not answer')
+      return answer
+    },
+    rush: async (hub_url, requests) => {
+      const answer = await ask({ kind: 'rush', port: portOf(hub_url), requests })
+      if (answer.kind !== 'rushed') throw new Error('the buyers did not answer')
+      return answer
+    },
+    tally: async () => {
+      const answer = await ask({ kind: 'tally' })
+      if (answer.kind !== 'tally') throw new Error('the storefronts did not answer')
       return answer
     },
     close: async () => void (await worker.terminate()),

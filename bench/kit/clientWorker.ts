@@ -14,8 +14,26 @@ export type Command =
       channel: string
       per_second: number | undefined
     }
+  | { kind: 'rush'; port: number; requests: readonly Uint8Array[] }
+  | { kind: 'tally' }
 
-export type Answer = { kind: 'listening'; urls: Record<string, string> } | Loaded | Sold
+export type Answer = { kind: 'listening'; urls: Record<string, string> } | Loaded | Sold | Rushed | Tally
+
+export interface Rushed {
+  kind: 'rushed'
+  ms: number
+  /** Status and time of every answer. */
+  answers: { status: number; ms: number }[]
+}
+
+/** What the storefronts were told since the last tally. */
+export interface Tally {
+  kind: 'tally'
+  requests: number
+  numbers: number
+  /** The number that was told last, by storefront and inventory item. */
+  last: Record<string, Record<string, number>>
+}
 
 export interface Loaded {
   kind: 'posted'
@@ -33,6 +51,7 @@ export interface Sold {
 }
 
 const SELL_TIMEOUT_MS = 15_000
+const SELLERS = 64
 
 // ── sending ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -110,7 +129,9 @@ async function until(at: number): Promise<void> {
 }
 
 async function sell({ port, requests, items, channel, per_second }: Extract<Command, { kind: 'sell' }>): Promise<Sold> {
-  const lines = await Promise.all(Array.from({ length: per_second === undefined ? 1 : 16 }, () => openLine(port)))
+  const lines = await Promise.all(Array.from({ length: per_second === undefined ? 1 : SELLERS }, () => openLine(port)))
+  // A line takes one sale at a time; one that finds its line busy waits, and that counts.
+  const busy = lines.map((): Promise<unknown> => Promise.resolve())
   const latencies_ms: number[] = []
   const started = performance.now()
   let missing = 0
@@ -118,9 +139,10 @@ async function sell({ port, requests, items, channel, per_second }: Extract<Comm
     const at = per_second === undefined ? performance.now() : started + (index * 1_000) / per_second
     await until(at)
     const told = tellWhenPushed(channel, items[index] ?? '')
-    const line = lines[index % lines.length]
-    if (line === undefined || (await line.send(requests[index] ?? new Uint8Array())) !== 200)
-      throw new Error('a sale was refused')
+    const place = index % lines.length
+    const sent = busy[place]?.then(() => lines[place]?.send(requests[index] ?? new Uint8Array()))
+    busy[place] = sent ?? Promise.resolve()
+    if ((await sent) !== 200) throw new Error('a sale was refused')
     const then = await told
     if (then === undefined) missing += 1
     else latencies_ms.push(then - at)
@@ -129,6 +151,21 @@ async function sell({ port, requests, items, channel, per_second }: Extract<Comm
   else await Promise.all([...requests.keys()].map(sellOne))
   for (const line of lines) line.close()
   return { kind: 'sold', latencies_ms, missing }
+}
+
+/** Everybody at once, each on a connection of their own that was open before. */
+async function rush({ port, requests }: Extract<Command, { kind: 'rush' }>): Promise<Rushed> {
+  const lines = await Promise.all(requests.map(() => openLine(port)))
+  const started = performance.now()
+  const answers = await Promise.all(
+    lines.map(async (line, index) => {
+      const status = await line.send(requests[index] ?? new Uint8Array())
+      return { status, ms: performance.now() - started }
+    }),
+  )
+  const ms = performance.now() - started
+  for (const line of lines) line.close()
+  return { kind: 'rushed', ms, answers }
 }
 
 // ── the storefronts ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -146,6 +183,25 @@ function tellWhenPushed(channel: string, item: string): Promise<number | undefin
   return promise
 }
 
+let told: Tally = newTally()
+function newTally(): Tally {
+  return { kind: 'tally', requests: 0, numbers: 0, last: {} }
+}
+
+function tellTally(): Tally {
+  const tally = told
+  told = newTally()
+  return tally
+}
+
+function count(channel: string, quantities: readonly Quantity[]): void {
+  if (quantities.length === 0) return
+  told.requests += 1
+  told.numbers += quantities.length
+  const last = (told.last[channel] ??= {})
+  for (const { inventoryItemId, quantity } of quantities) last[inventoryItemId] = quantity
+}
+
 const EMPTY_PAGE = { pageInfo: { hasNextPage: false, endCursor: null }, nodes: [] }
 /** What each document of the hub is answered: numbers are always taken, and there is never anything new to pull. */
 const ANSWERS: readonly [begin: string, data: object][] = [
@@ -154,9 +210,14 @@ const ANSWERS: readonly [begin: string, data: object][] = [
   ['query productVariants', { productVariants: EMPTY_PAGE }],
 ]
 
+interface Quantity {
+  inventoryItemId: string
+  quantity: number
+}
+
 interface GraphCall {
   query: string
-  variables: { input?: { quantities?: { inventoryItemId: string }[] } }
+  variables: { input?: { quantities?: Quantity[] } }
 }
 
 async function openChannel(channel: string): Promise<string> {
@@ -165,7 +226,9 @@ async function openChannel(channel: string): Promise<string> {
     bodyOf(request).then(
       (body) => {
         const call = JSON.parse(body) as GraphCall
-        for (const { inventoryItemId } of call.variables.input?.quantities ?? []) {
+        const quantities = call.variables.input?.quantities ?? []
+        count(channel, quantities)
+        for (const { inventoryItemId } of quantities) {
           awaited.get(pushKey(channel, inventoryItemId))?.(at)
           awaited.delete(pushKey(channel, inventoryItemId))
         }
@@ -201,6 +264,10 @@ const run = (command: Command): Promise<Answer> => {
       return post(command)
     case 'sell':
       return sell(command)
+    case 'rush':
+      return rush(command)
+    case 'tally':
+      return Promise.resolve(tellTally())
   }
 }
 

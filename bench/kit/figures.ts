@@ -32,8 +32,12 @@ export interface BenchResult {
 export interface BenchOptions {
   ground: Ground
   rounds: number
+  size: Size
   tell: (line: string) => void
 }
+
+/** `quick`: does it still run? `usual`: the figures. `full`: with what takes minutes. */
+export type Size = 'quick' | 'usual' | 'full'
 
 export interface Bench {
   name: string

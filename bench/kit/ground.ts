@@ -28,6 +28,7 @@ import {
 
 const TEMPLATE = 'bench_template'
 const CONTROL_MS = 250
+const CONFIG_FILE = 'config.json'
 const DROP_ATTEMPTS_MAX = 100
 
 /** What differs from one place to the next. */
@@ -42,6 +43,9 @@ export interface PlaceOptions {
 export interface Ground {
   backend: 'postgres' | 'redis'
   redis_url: string
+  /** For a process of its own: the configuration's file, and a prefix for its queues that begins with this. */
+  config_file: string
+  queue_prefix: string
   /** Address of a fresh copy of the shop, and how to be rid of it. */
   database: () => Promise<{ url: string; drop: () => Promise<void> }>
   /** A hub on a fresh copy, connected, with nothing running. Closing it drops the copy. */
@@ -84,6 +88,8 @@ export async function openGround(options: { redis_url: string; dir: string | und
   const ground: Ground = {
     backend: options.redis_url === '' ? 'postgres' : 'redis',
     redis_url: options.redis_url,
+    config_file: join(folder, CONFIG_FILE),
+    queue_prefix: prefix,
     database: () => database(),
     open: async (place) => openHub(await hubOptions(place)),
     startApi: async (place) => startHub({ ...(await hubOptions(place)), role: 'api' }),
@@ -145,6 +151,7 @@ function writeConfig(folder: string, redis_url: string): Config {
     connector: 'shopify',
     company: COMPANY,
     serves_from: [LOCATION],
+    holds: { units_max: 1_000_000, units_per_item_max: 1_000_000 },
     local: true,
     settings: {
       shop: SHOP,
@@ -187,11 +194,11 @@ function writeConfig(folder: string, redis_url: string): Config {
   for (const name of ['incoming', 'outgoing', 'processed', 'error', 'acks'])
     mkdirSync(join(folder, '3pl', name), { recursive: true })
   writeFileSync(join(folder, 'items.csv'), ['sku,name,company', ...skus, ''].join('\n'))
-  writeFileSync(join(folder, 'config.json'), JSON.stringify(document))
-  return loadConfig(join(folder, 'config.json'), { connectors, variables: {} })
+  writeFileSync(join(folder, CONFIG_FILE), JSON.stringify(document))
+  return loadConfig(join(folder, CONFIG_FILE), { connectors, variables: {} })
 }
 
-function configFor(config: Config, { channels = {}, release_after_seconds }: PlaceOptions): Config {
+export function configFor(config: Config, { channels = {}, release_after_seconds }: PlaceOptions): Config {
   const connections = config.connections.map((connection) => {
     const api_url = channels[connection.id]
     const settings = api_url === undefined ? connection.settings : { ...connection.settings, api_url }

@@ -20,6 +20,8 @@ export interface OrdersWanted {
   /** Which SKU (by rank) a line asks for. */
   rank: (random: () => number) => number
   lines_max: number
+  /** Shorter bodies are filled up to this. */
+  body_bytes?: number
 }
 
 /** Ranks by Zipf's law with exponent 1: the best seller is asked for twice as often as the second. */
@@ -41,7 +43,14 @@ export function zipf(count: number): (random: () => number) => number {
 }
 
 /** Distinct orders of distinct buyers with 1 to `lines_max` lines of 1 to 3 units. */
-export function makeOrders({ count, first, seed, rank, lines_max }: OrdersWanted): BenchOrder[] {
+export function makeOrders({
+  count,
+  first,
+  seed,
+  rank,
+  lines_max,
+  body_bytes = BODY_BYTES,
+}: OrdersWanted): BenchOrder[] {
   const random = seededRandom(seed)
   return Array.from({ length: count }, (_, index) => {
     const skus = new Set<string>()
@@ -49,7 +58,7 @@ export function makeOrders({ count, first, seed, rank, lines_max }: OrdersWanted
     for (let draw = 0; draw < wanted; draw += 1) skus.add(skuOf(rank(random)))
     const lines = [...skus].map((sku) => ({ sku, quantity: 1 + Math.floor(random() * 3) }))
     const id = 6_000_000_000 + first + index
-    return { id, webhook_id: `hook-${id}`, lines, body: Buffer.from(payload(id, lines)) }
+    return { id, webhook_id: `hook-${id}`, lines, body: Buffer.from(payload(id, lines, body_bytes)) }
   })
 }
 
@@ -86,7 +95,7 @@ const PRICE_MINOR = 1_990
 const SHIPPING_MINOR = 490
 
 /** REST shape of a Shopify order, with fields that nobody reads, as there are many in a real one. */
-function payload(id: number, lines: readonly { sku: string; quantity: number }[]): string {
+function payload(id: number, lines: readonly { sku: string; quantity: number }[], body_bytes: number): string {
   const gross = lines.reduce((sum, line) => sum + line.quantity * PRICE_MINOR, 0)
   const at = '2026-03-01T12:00:00+01:00'
   const order = {
@@ -133,7 +142,7 @@ function payload(id: number, lines: readonly { sku: string; quantity: number }[]
     refunds: [],
     landing_site: '',
   }
-  const short = BODY_BYTES - JSON.stringify(order).length
+  const short = body_bytes - JSON.stringify(order).length
   return JSON.stringify(short > 0 ? { ...order, landing_site: `/?utm_content=${'x'.repeat(short)}` } : order)
 }
 

@@ -122,5 +122,3 @@ export const ItemInventory = {
     }),
   ),
 }
-
-export type StockRuleConfig = Type.Static<typeof StockRuleEntry>

@@ -1,6 +1,7 @@
 import { BOOKS } from './books/checks.ts'
 import { BREAKS } from './breaks/checks.ts'
 import { MATCHING } from './matching/checks.ts'
+import { LINE_PARTS } from './fulfillment/lineParts.ts'
 import { TO_COME } from './supply/read.ts'
 
 /** One invariant as SQL: how many things are looked at, and a text that names each thing which breaks it. */
@@ -168,13 +169,14 @@ const ORDERS: readonly Check[] = [
       from (
         select r.order_line_id, r.item_id, max(r.per_unit) * max(w.units) as wanted, sum(r.consumed_quantity) as consumed,
                sum(case when r.state in ('held', 'committed', 'shortfall') and f.cancel_requested_at is null then r.quantity else 0 end) as units
-        from reservations r
+        from reservations r join order_lines n on n.id = r.order_line_id
         join lateral (
           select case when l.requires_shipping and not o.is_test then greatest(0, l.quantity - l.cancelled_quantity) else 0 end as units
           from order_lines l join orders o on o.id = l.order_id where l.id = r.order_line_id
         ) w on true
         left join fulfillment_orders f on f.id = r.fulfillment_order_id
-        group by 1, 2
+        -- A line that became another listing is judged by what it is now; what left of the old one has served it, if it was whole.
+        group by 1, 2, coalesce(r.listing_id, n.listing_id)
       ) r join order_lines l on l.id = r.order_line_id
       where r.units > 0 and r.units + r.consumed > r.wanted`,
   },
@@ -193,9 +195,7 @@ const ORDERS: readonly Check[] = [
     checked: 'select count(*) from order_lines',
     broken: `
       with per_item as (
-        select r.order_line_id, coalesce(r.listing_id, n.listing_id) as listing_id, r.item_id, sum(r.consumed_quantity) / max(r.per_unit) as units
-        from reservations r join order_lines n on n.id = r.order_line_id
-        where r.state not in ('released', 'expired') or r.consumed_quantity > 0 group by 1, 2, 3
+        select order_line_id, listing_id, item_id, sum(consumed_quantity) / max(per_unit) as units from (${LINE_PARTS}) parts group by 1, 2, 3
       ), per_listing as (select order_line_id, listing_id, min(units) as units from per_item group by 1, 2
       ), per_line as (select order_line_id, sum(units) as units from per_listing group by 1)
       select format('line %s: says %s, its shipments say %s', l.id, l.shipped_quantity, coalesce(p.units, 0))

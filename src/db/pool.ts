@@ -96,6 +96,8 @@ export function openDb(options: DbOptions): Db {
   const pool = new pg.Pool({
     ...connectionOptions(options.url, options.application_name, SEARCH_PATH),
     max: options.pool_max,
+    // Statements that are asked for together leave together, and are answered one after another.
+    pipeline: true,
     statement_timeout: options.statement_timeout_ms ?? STATEMENT_TIMEOUT_MS,
     idle_in_transaction_session_timeout: options.idle_in_transaction_timeout_ms ?? IDLE_IN_TRANSACTION_TIMEOUT_MS,
   })

@@ -8,7 +8,7 @@ import { connectionState } from './effectRows.ts'
 import { wakeAll, wakePush } from './wake.ts'
 
 /** Listings of one connection that are looked at in a round. */
-export const READ_BACK_LISTINGS = 20
+const READ_BACK_LISTINGS = 20
 
 /**
  * Asks a channel what it shows of some listings at rest, the oldest proofs first, and compares. What agrees is proven anew; what no

@@ -206,7 +206,7 @@ function servesAll(left: Left, needs: readonly Need[], place: string): boolean {
 }
 
 /** The first place that has everything; else every line for itself, place after place. Takes what it gives off `left`. */
-export function give(left: Left, demand: Demand): Gift[] {
+function give(left: Left, demand: Demand): Gift[] {
   const gifts: Gift[] = []
   const single = demand.places.find((place) => servesAll(left, demand.needs, place))
   const places = single === undefined ? demand.places : [single]

@@ -5,7 +5,6 @@ import {
   INTERNAL,
   keyOf,
   shelfOf,
-  TAKES,
   type Demand,
   type Gift,
   type Hold,
@@ -15,97 +14,13 @@ import {
   type Row,
   type Work,
 } from './naiveHub.ts'
+import { changeOf, isUnsent, sum, waitsForWork, type Given } from './naiveChange.ts'
 import { modeOf } from './naiveShown.ts'
 
-type Given = { row: Row; units: number }
-interface Change {
-  order: NaiveOrder
-  needs: Need[]
-  given: Given[]
-  callBack: Set<Work>
-  kept: Set<Row>
-}
-
-export const isLive = (work: Work | null): boolean => work !== null && !['closed', 'cancelled'].includes(work.state)
-const waitsForWork = (row: Row): boolean => row.state === 'missing' && isLive(row.lostFrom)
-const isUnsent = (work: Work | null): boolean =>
-  work !== null && !work.calledBack && (work.state === 'open' || work.state === 'on_hold')
-const sum = (rows: readonly Row[], of: (row: Row) => number): number => rows.reduce((all, row) => all + of(row), 0)
-const promised = (row: Row): number => (row.state === 'missing' ? 0 : row.units)
-const takesOf = (order: NaiveOrder, sku: string): Need['takes'] => (order.from === null ? (TAKES[sku] ?? []) : [[sku, 1]])
-
-/** Compares what an order wants with what it has. `anew`: what has not left is put back on the table. */
-function changeOf(hub: NaiveHub, order: NaiveOrder, work: 'kept' | 'anew'): Change {
-  const change: Change = { order, needs: [], given: [], callBack: new Set(), kept: new Set() }
-  const own = hub.rows.filter((row) => row.order === order.id)
-  const emptied = own.filter((row) => work === 'anew' && row.state === 'committed' && row.units > 0 && isUnsent(row.work))
-  for (const line of order.lines) {
-    const rows = own.filter((row) => row.line === line.id)
-    let units = order.open ? line.quantity : 0
-    keepLost(change, rows, units)
-    const there = rows
-      .filter((row) => row.state !== 'missing' || change.kept.has(row))
-      .map((row) => ({ row, has: emptied.includes(row) ? row.shipped : row.shipped + row.units }))
-    const isOther = (row: Row): boolean => row.sku !== line.sku
-    for (const sku of new Set(rows.filter(isOther).map((row) => row.sku))) {
-      const old = rows.filter((row) => row.sku === sku)
-      const items = [...new Set(old.map((row) => row.item))]
-      const whole = items.map((item) => {
-        const parts = old.filter((row) => row.item === item)
-        const kept = sum(parts, (row) => row.shipped + (change.kept.has(row) ? row.units : 0))
-        return Math.floor(kept / (parts[0]?.per ?? 1))
-      })
-      units = Math.max(0, units - Math.min(...whole))
-      for (const item of items) giveBack(change, old.filter((row) => row.item === item), 0, emptied)
-    }
-    const current = rows.filter((row) => !isOther(row))
-    const takes = takesOf(order, line.sku)
-    const has = takes.map(([item, per]) =>
-      Math.floor(there.reduce((all, one) => all + (one.row.sku === line.sku && one.row.item === item ? one.has : 0), 0) / per),
-    )
-    const most = Math.min(units, Math.max(...has))
-    if (units > most) change.needs.push({ line: line.id, sku: line.sku, units: units - most, takes })
-    for (const [at, one] of takes.entries()) {
-      const lag = most - (has[at] ?? 0)
-      if (lag > 0) change.needs.push({ line: line.id, sku: line.sku, units: lag, takes: [one] })
-      giveBack(change, current.filter((row) => row.item === one[0]), units * one[1], emptied)
-    }
-  }
-  for (const row of emptied) change.given.push({ row, units: row.units })
-  return change
-}
-
-/** What a count took from work that is out comes back to that work or not at all, as long as its line still wants it. */
-function keepLost(change: Change, rows: readonly Row[], wanted: number): void {
-  for (const item of new Set(rows.map((row) => row.item))) {
-    const own = rows.filter((row) => row.item === item)
-    const lost = own.filter(waitsForWork).sort((a, b) => a.id - b.id)
-    let room = wanted * (lost[0]?.per ?? 1) - sum(own, (row) => row.shipped + promised(row))
-    for (const row of lost) {
-      if (row.units > room) continue
-      room -= row.units
-      change.kept.add(row)
-    }
-  }
-}
-
-/** Where giving back costs least first: held, without work, work that has not left, work that is called back, work that is out. */
-function giveBack(change: Change, rows: readonly Row[], wanted: number, emptied: readonly Row[]): void {
-  const rank = ({ state, work }: Row): number =>
-    state === 'held' ? 0 : work === null ? 1 : isUnsent(work) ? 2 : work.calledBack ? 3 : 4
-  const free = (row: Row): number => (emptied.includes(row) || row.state === 'missing' ? 0 : row.units)
-  let surplus = sum(rows, (row) => row.shipped + free(row) + (change.kept.has(row) ? row.units : 0)) - wanted
-  for (const row of rows.toSorted((a, b) => rank(a) - rank(b) || b.id - a.id)) {
-    const units = Math.min(surplus, free(row))
-    if (units <= 0) continue
-    surplus -= units
-    if (rank(row) <= 2) change.given.push({ row, units })
-    else if (rank(row) === 4 && row.work !== null) change.callBack.add(row.work)
-  }
-}
-
 const placesFor = (hub: NaiveHub, order: NaiveOrder): string[] =>
-  (order.from === null ? channelOf(hub, order.channel).places : [order.from]).filter((place) => !order.refused.has(place))
+  (order.from === null ? channelOf(hub, order.channel).places : [order.from]).filter(
+    (place) => !order.refused.has(place),
+  )
 
 export function orderOf(hub: NaiveHub, id: string): NaiveOrder {
   const order = hub.orders.get(id)
@@ -115,23 +30,46 @@ export function orderOf(hub: NaiveHub, id: string): NaiveOrder {
 
 function demandOf(hub: NaiveHub, order: NaiveOrder, needs: readonly Need[], since: number, priority?: number): Demand {
   const { shortfall, priority: own } = channelOf(hub, order.channel)
-  return { order: order.id, priority: priority ?? own, since, shortfall, places: placesFor(hub, order), needs, own: new Map() }
+  return {
+    order: order.id,
+    priority: priority ?? own,
+    since,
+    shortfall,
+    places: placesFor(hub, order),
+    needs,
+    own: new Map(),
+  }
 }
 
-const available = (hub: NaiveHub): Map<string, number> =>
-  new Map([...hub.shelves].map(([key, shelf]) => [key, shelf.available]))
+/** What a decision looks at: these items where these orders may be served, and nothing elsewhere. */
+export function available(
+  hub: NaiveHub,
+  demands: readonly Demand[],
+  more: readonly string[] = [],
+): Map<string, number> {
+  const keys = new Set(more)
+  for (const { needs, places } of demands)
+    for (const [item] of needs.flatMap((need) => need.takes)) for (const place of places) keys.add(keyOf(item, place))
+  return new Map([...hub.shelves].flatMap(([key, shelf]) => (keys.has(key) ? [[key, shelf.available]] : [])))
+}
 
 /** Orders that wait, as they would ask: components of a line that miss the same number of units are asked for together. */
 function waitingDemands(hub: NaiveHub, rows: readonly Row[]): Demand[] {
   return [...Map.groupBy(rows, (row) => row.order)].map(([id, own]) => {
     const needs = new Map<string, { line: string; sku: string; units: number; takes: [string, number][] }>()
     for (const parts of Map.groupBy(own, (row) => `${row.line} ${row.item}`).values()) {
-      const [{ line, sku, item, per } = { line: '', sku: '', item: '', per: 1 }] = parts
-      const units = Math.floor(sum(parts, (row) => row.units) / per)
-      if (units === 0) continue
-      const need = needs.get(`${line} ${units}`) ?? { line, sku, units, takes: [] }
-      need.takes.push([item, per])
-      needs.set(`${line} ${units}`, need)
+      const [{ line, sku, item } = { line: '', sku: '', item: '' }] = parts
+      const per = Math.max(...parts.map((row) => row.per))
+      const missing = sum(parts, (row) => row.units)
+      const ask = (key: string, units: number, each: number): void => {
+        if (units === 0) return
+        const need = needs.get(key) ?? { line, sku, units, takes: [] }
+        need.takes.push([item, each])
+        needs.set(key, need)
+      }
+      const whole = Math.floor(missing / per)
+      ask(`${line} ${whole}`, whole, per)
+      ask(`${line} @ ${item}`, missing % per, 1)
     }
     const [priority, since] = [Math.min(...own.map((row) => row.priority)), Math.min(...own.map((row) => row.id))]
     return demandOf(hub, orderOf(hub, id), [...needs.values()], since, priority)
@@ -141,7 +79,7 @@ function waitingDemands(hub: NaiveHub, rows: readonly Row[]): Demand[] {
 const byQueue = (a: Row, b: Row): number => a.priority - b.priority || a.id - b.id
 
 /** More urgent orders that wait for something these ask for. */
-function ghostsFor(hub: NaiveHub, demands: readonly Demand[]): Demand[] {
+export function ghostsFor(hub: NaiveHub, demands: readonly Demand[]): Demand[] {
   const most = Math.min(...[...hub.channels.values()].map((channel) => channel.priority))
   const later = demands.filter((one) => one.priority > most)
   const items = new Set<string>()
@@ -166,7 +104,9 @@ export function settle(
   const { work = 'kept', holds = [] } = options
   const changes = ids.map((id) => changeOf(hub, orderOf(hub, id), work))
   const given = changes.flatMap((change) => change.given)
-  const paid = hub.rows.filter((row) => row.state === 'held' && ids.includes(row.order) && !isHeld(orderOf(hub, row.order)))
+  const paid = hub.rows.filter(
+    (row) => row.state === 'held' && ids.includes(row.order) && !isHeld(orderOf(hub, row.order)),
+  )
   const demands = changes.flatMap((change) => {
     if (change.needs.length === 0) return []
     const demand = demandOf(hub, change.order, change.needs, change.order.placed)
@@ -178,7 +118,9 @@ export function settle(
       demand.own.set(keyOf(item, place), (demand.own.get(keyOf(item, place)) ?? 0) + units)
     return [demand]
   })
-  const gifts = decide(available(hub), demands, ghostsFor(hub, demands))
+  const touched = [...given.map(({ row }) => row), ...paid, ...holds.flatMap((hold) => hold.taken)]
+  const shelves = available(hub, demands, touched.map((one) => keyOf(one.item, one.place ?? ''))) // prettier-ignore
+  const gifts = decide(shelves, demands, ghostsFor(hub, demands))
   const freed = new Set(given.map(({ row }) => row.item))
   for (const hold of holds) {
     hold.state = 'over'
@@ -189,7 +131,7 @@ export function settle(
   }
   const kept = new Set(changes.flatMap((change) => [...change.kept]))
   const missing = hub.rows.filter((row) => ids.includes(row.order) && row.state === 'missing' && !kept.has(row))
-  book(hub, { gifts, given, paid, missing, anew: work === 'anew' })
+  for (const item of book(hub, { gifts, given, paid, missing, anew: work === 'anew' })) freed.add(item)
   for (const one of changes.flatMap((change) => [...change.callBack])) one.calledBack = true
   allocate(hub, freed)
 }
@@ -212,11 +154,14 @@ interface Booking {
   anew: boolean
 }
 
-function book(hub: NaiveHub, { gifts, given, paid, missing, anew }: Booking): void {
+/** Returns the items that somebody waited for and does not any more: what was kept for him is offered to others. */
+function book(hub: NaiveHub, { gifts, given, paid, missing, anew }: Booking): Set<string> {
   const made = new Map<string, Work>()
   const workFor = (order: NaiveOrder, place: string): Work => {
     const key = `${order.id} ${place}`
-    const open = anew ? undefined : hub.works.find((work) => work.order === order.id && work.place === place && isUnsent(work))
+    const open = anew
+      ? undefined
+      : hub.works.find((work) => work.order === order.id && work.place === place && isUnsent(work))
     const work = made.get(key) ?? open ?? newWork(hub, order, place)
     made.set(key, work)
     return work
@@ -246,7 +191,7 @@ function book(hub: NaiveHub, { gifts, given, paid, missing, anew }: Booking): vo
         const key = `${id} ${need.line} ${item} ${need.sku}`
         const same = short.get(key)
         if (same === undefined) short.set(key, row)
-        else same.units += row.units
+        else Object.assign(same, { units: same.units + row.units, per: Math.max(same.per, row.per) })
         continue
       }
       row.state = isHeld(order) ? 'held' : 'committed'
@@ -256,10 +201,16 @@ function book(hub: NaiveHub, { gifts, given, paid, missing, anew }: Booking): vo
       added.push(row)
     }
   }
+  const givenUp = new Set<string>()
   for (const row of missing) {
     const key = `${row.order} ${row.line} ${row.item} ${row.sku}`
     const still = short.get(key)
     short.delete(key)
+    const served = sum(
+      added.filter((one) => `${one.order} ${one.line} ${one.item} ${one.sku}` === key),
+      (one) => one.units,
+    )
+    if (row.units > (still?.units ?? 0) + served) givenUp.add(row.item)
     row.units = still?.units ?? 0
     if (still === undefined) continue
     row.priority = still.priority
@@ -269,6 +220,7 @@ function book(hub: NaiveHub, { gifts, given, paid, missing, anew }: Booking): vo
   for (const row of [...added, ...short.values()]) hub.rows.push({ ...row, id: (hub.ids += 1) })
   dropRows(hub)
   dropEmpty(hub, emptied)
+  return givenUp
 }
 
 export const dropRows = (hub: NaiveHub): void => {
@@ -304,19 +256,35 @@ export function allocate(hub: NaiveHub, items: ReadonlySet<string>): void {
   }
   dropRows(hub)
   const queue = hub.rows.filter((row) => row.state === 'missing' && items.has(row.item) && !waitsForWork(row))
-  allocateTo(hub, new Set(queue.sort(byQueue).map((row) => row.order)))
+  const ids = new Set(queue.sort(byQueue).map((row) => row.order))
+  // Nobody is asked where nothing of these items is there for anybody.
+  const places = [...ids].flatMap((id) => placesFor(hub, orderOf(hub, id)))
+  if (![...items].some((item) => places.some((place) => shelfOf(hub, item, place).available > 0))) return
+  allocateTo(hub, ids)
 }
 
-/** What the sweeper does: everybody who waits is asked once more. */
+/** What the sweeper does: whoever waits although something of it is there (all of it, who wants it whole) is asked once more. */
 export function sweep(hub: NaiveHub): void {
-  allocateTo(hub, new Set(hub.rows.filter((row) => row.state === 'missing').map((row) => row.order)))
+  const waiting = hub.rows.filter((row) => row.state === 'missing' && !waitsForWork(row))
+  const servable = [...Map.groupBy(waiting, (row) => row.order)].filter(([id, rows]) => {
+    const order = orderOf(hub, id)
+    const places = order.from === null ? channelOf(hub, order.channel).places : [order.from]
+    const there = (row: Row): number => places.reduce((all, place) => all + shelfOf(hub, row.item, place).available, 0)
+    const wanted = (row: Row): number => sum(rows.filter((one) => one.item === row.item), (one) => one.units) // prettier-ignore
+    const isWhole = channelOf(hub, order.channel).shortfall === 'all_or_nothing'
+    return isWhole ? rows.every((row) => there(row) >= wanted(row)) : rows.some((row) => there(row) >= row.per)
+  })
+  allocateTo(hub, new Set(servable.map(([id]) => id)))
 }
 
 function allocateTo(hub: NaiveHub, ids: ReadonlySet<string>): void {
   const rows = hub.rows.filter((row) => row.state === 'missing' && ids.has(row.order) && !waitsForWork(row))
   if (rows.length === 0) return
-  const demands = waitingDemands(hub, rows.sort((a, b) => a.id - b.id))
-  const gifts = decide(available(hub), demands, ghostsFor(hub, demands))
+  const demands = waitingDemands(
+    hub,
+    rows.sort((a, b) => a.id - b.id),
+  )
+  const gifts = decide(available(hub, demands), demands, ghostsFor(hub, demands))
   const served = new Set(gifts.flatMap((gift) => (gift.place === null ? [] : gift.order)))
   const missing = rows.filter((row) => served.has(row.order))
   book(hub, { gifts: gifts.filter((gift) => served.has(gift.order)), given: [], paid: [], missing, anew: false })

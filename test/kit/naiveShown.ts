@@ -82,8 +82,12 @@ function ahead(hub: NaiveHub, channel: string, asked: readonly string[], parts: 
     ...parts.map(({ item, per, served }) => {
       const rows = hub.rows.filter((row) => row.state === 'missing' && row.item === item)
       const units = (some: typeof rows): number => some.reduce((all, row) => all + row.units, 0)
-      const incoming = channelOf(hub, channel).places.reduce((all, place) => all + shelfOf(hub, item, place).incoming, 0)
-      const open = bound === null ? incoming - (units(rows) - served) : bound - units(rows.filter((row) => row.backordered))
+      const incoming = channelOf(hub, channel).places.reduce(
+        (all, place) => all + shelfOf(hub, item, place).incoming,
+        0,
+      )
+      const open =
+        bound === null ? incoming - (units(rows) - served) : bound - units(rows.filter((row) => row.backordered))
       return Math.floor(Math.max(0, open) / per)
     }),
   )

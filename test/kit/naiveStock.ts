@@ -1,21 +1,22 @@
 import {
   channelOf,
   cross,
-  give,
+  decide,
   keyOf,
   promisedAt,
   shelfOf,
   TAKES,
+  type Demand,
   type Hold,
   type NaiveHub,
   type Row,
   type Supply,
   type Work,
 } from './naiveHub.ts'
-import { allocate, dropEmpty, dropRows, orderOf, replan } from './naiveOrders.ts'
+import { allocate, available, dropEmpty, dropRows, ghostsFor, orderOf, replan } from './naiveOrders.ts'
 
 /** Moves units onto (or off) the shelf at an instant of their own. */
-export function arrive(
+function arrive(
   hub: NaiveHub,
   goods: { item: string; place: string; units: number; at: number },
   state: 'available' | 'damaged' | 'quality_control' = 'available',
@@ -32,7 +33,7 @@ const isCounted = (hub: NaiveHub, item: string, place: string, at: number): bool
  * Frees promised units that are not there: cart holds first, the youngest first; then orders, those whose work is still here, the least
  * urgent, the youngest. Whole units of a line, so that a few more may come free. `of`: only this work's, because its picker says so.
  */
-export function breakPromises(hub: NaiveHub, item: string, place: string, units: number, of: Work | null): void {
+function breakPromises(hub: NaiveHub, item: string, place: string, units: number, of: Work | null): void {
   let missing = units
   const shelf = shelfOf(hub, item, place)
   const holds = of === null ? hub.holds.filter((hold) => hold.state === 'held').sort((a, b) => b.id - a.id) : []
@@ -49,7 +50,12 @@ export function breakPromises(hub: NaiveHub, item: string, place: string, units:
   const isOut = ({ work }: Row): number =>
     work !== null && (work.calledBack || !['open', 'on_hold'].includes(work.state)) ? 1 : 0
   const rows = hub.rows.filter(
-    (row) => row.item === item && row.place === place && row.state !== 'missing' && row.units > 0 && (of === null || row.work === of),
+    (row) =>
+      row.item === item &&
+      row.place === place &&
+      row.state !== 'missing' &&
+      row.units > 0 &&
+      (of === null || row.work === of),
   )
   const touched = new Set<Work>()
   for (const row of rows.sort((a, b) => isOut(a) - isOut(b) || b.priority - a.priority || b.id - a.id)) {
@@ -66,8 +72,23 @@ export function breakPromises(hub: NaiveHub, item: string, place: string, units:
       hub.rows.push({ ...row, ...bare, id: (hub.ids += 1), units: lost, shipped: 0, backordered: false })
     }
   }
+  for (const row of rows) giveUpUnwanted(hub, row)
   dropRows(hub)
   dropEmpty(hub, touched)
+}
+
+/** Nothing is missing that nobody wants: work that was called back held more than its line still asks for. */
+function giveUpUnwanted(hub: NaiveHub, { order: id, line, item }: Row): void {
+  const order = orderOf(hub, id)
+  const wanted = order.open ? (order.lines.find((one) => one.id === line)?.quantity ?? 0) : 0
+  const own = hub.rows.filter((row) => row.order === id && row.line === line && row.item === item)
+  const per = Math.max(...own.map((row) => row.per))
+  let excess = own.reduce((all, row) => all + row.units + row.shipped, 0) - wanted * per
+  for (const row of own.filter(({ state }) => state === 'missing').sort((a, b) => b.id - a.id)) {
+    const gone = Math.max(0, Math.min(excess, row.units))
+    excess -= gone
+    row.units -= gone
+  }
 }
 
 /** A count was true at its own time; what happened later comes on top. */
@@ -90,7 +111,10 @@ export function count(
   const quality_control = within(said.quality_control + later.quality_control, on_hand - damaged)
   const sellable = on_hand - damaged - quality_control
   const promised = (): number => promisedAt(hub, item, place, 'held') + promisedAt(hub, item, place, 'committed')
-  const before = { ...shelf, all: shelf.available + promised() + shelf.damaged + shelf.quality_control + shelf.safety_stock }
+  const before = {
+    ...shelf,
+    all: shelf.available + promised() + shelf.damaged + shelf.quality_control + shelf.safety_stock,
+  }
   const safety_stock = within(shelf.safety_stock, sellable - promised())
   if (promised() > sellable) breakPromises(hub, item, place, promised() - sellable, null)
   const from = { ...shelf }
@@ -165,11 +189,13 @@ export function ship(hub: NaiveHub, work: Work, goods: ReadonlyMap<string, numbe
     if (transfer !== undefined) shelfOf(hub, line.item, transfer.place).incoming += goods.get(line.item) ?? 0
   }
   work.state = heldBy(hub, work).size > 0 ? 'sent' : 'closed'
+  // Goods that were to come back have served their line: what was planned in their place is too much.
+  if (work.calledBack) replan(hub, work.order)
 }
 
 /** Work ends without the units that it still holds. */
-export function giveBackWork(hub: NaiveHub, work: Work): void {
-  const refuses = !work.calledBack
+export function giveBackWork(hub: NaiveHub, work: Work, verdict: 'cancelled' | 'rejected'): void {
+  const refuses = verdict === 'rejected' || !work.calledBack
   work.state = 'cancelled'
   for (const row of hub.rows.filter((one) => one.work === work && one.state === 'committed')) {
     if (row.place !== null) shelfOf(hub, row.item, row.place).available += row.units
@@ -196,17 +222,25 @@ export function makeHold(
   hub: NaiveHub,
   wish: { channel: string; order: string | null; minutes: number; whole: boolean; lines: [string, number][] },
 ): Hold | null {
-  const left = new Map([...hub.shelves].map(([key, shelf]) => [key, shelf.available]))
   const { places, priority } = channelOf(hub, wish.channel)
   const needs = wish.lines.map(([sku, units], at) => ({ line: String(at), sku, units, takes: TAKES[sku] ?? [] }))
-  const gifts = give(left, { order: '', priority, since: 0, shortfall: 'partial', places, needs, own: new Map() })
+  const demand: Demand = { order: '', priority, since: 0, shortfall: 'partial', places, needs, own: new Map() }
+  const gifts = decide(available(hub, [demand]), [demand], ghostsFor(hub, [demand]))
   const taken = gifts.flatMap(({ need, place, units }) =>
     place === null ? [] : need.takes.map(([item, per]) => ({ item, place, per, units: units * per })),
   )
   if (taken.length === 0 || (wish.whole && gifts.some((gift) => gift.place === null))) return null
   for (const { item, place, units } of taken) shelfOf(hub, item, place).available -= units
   const { channel, order, minutes } = wish
-  const hold: Hold = { id: (hub.ids += 1), channel, order, state: 'held', made: hub.now, expires: hub.now + minutes, taken }
+  const hold: Hold = {
+    id: (hub.ids += 1),
+    channel,
+    order,
+    state: 'held',
+    made: hub.now,
+    expires: hub.now + minutes,
+    taken,
+  }
   hub.holds.push(hold)
   return hold
 }
@@ -235,7 +269,10 @@ export function expire(hub: NaiveHub): void {
   }
   dropRows(hub)
   allocate(hub, items)
-  endHolds(hub, hub.holds.filter((hold) => hold.state === 'held' && hold.expires <= hub.now))
+  endHolds(
+    hub,
+    hub.holds.filter((hold) => hold.state === 'held' && hold.expires <= hub.now),
+  )
 }
 
 /** Units on their way. */
@@ -244,7 +281,13 @@ export function toCome({ kind, cancelled }: Supply, line: Supply['lines'][number
   return cancelled ? 0 : Math.max(0, line.quantity - line.received)
 }
 
-export function receive(hub: NaiveHub, supply: Supply, item: string, units: number, to: 'available' | 'quality_control'): void {
+export function receive(
+  hub: NaiveHub,
+  supply: Supply,
+  item: string,
+  units: number,
+  to: 'available' | 'quality_control',
+): void {
   const line = supply.lines.find((one) => one.item === item)
   if (line === undefined) throw new Error(`${supply.reference} has no ${item}`)
   shelfOf(hub, item, supply.place).incoming -= Math.min(units, toCome(supply, line))
@@ -254,9 +297,14 @@ export function receive(hub: NaiveHub, supply: Supply, item: string, units: numb
 }
 
 /** Goods that came back; a count that was taken since has them. */
-export function takeBack(hub: NaiveHub, item: string, place: string, units: number, disposition: string, at: number): void {
+export function takeBack(
+  hub: NaiveHub,
+  goods: { item: string; place: string; units: number; at: number },
+  disposition: string,
+): void {
+  const { item, place, at } = goods
   const state = { restock: 'available', quality_control: 'quality_control', damaged: 'damaged' }[disposition]
   if (state === undefined || isCounted(hub, item, place, at)) return
-  arrive(hub, { item, place, units, at }, state as 'available' | 'damaged' | 'quality_control')
+  arrive(hub, goods, state as 'available' | 'damaged' | 'quality_control')
   if (state === 'available') allocate(hub, new Set([item]))
 }

@@ -11,7 +11,7 @@ export interface AdaptiveInput {
 
 const HOUR_MS = 3_600_000
 /** In peak mode the measured buffer counts this often. */
-export const PEAK_FACTOR = 3
+const PEAK_FACTOR = 3
 /** Taken for the lag of a channel that has not been measured yet. */
 export const LAG_UNMEASURED_MS = 60_000
 /** Pushes whose lag is remembered. */

@@ -1,3 +1,4 @@
+import { LINE_PARTS } from './lineParts.ts'
 import type { Queryable, Tx } from '../../db/pool.ts'
 import type { CoreContext } from '../context.ts'
 import type { EffectNote, FulfillmentRequest, ShipmentNotice } from '../model/effects.ts'
@@ -238,8 +239,7 @@ async function loadShippedLines(
     `select l.order_id, l.external_id as line_external_id, l.channel_sku,
        case when l.requires_shipping then greatest(0, l.quantity - l.cancelled_quantity) else 0 end as wanted,
        (select coalesce(jsonb_agg(jsonb_build_object('item_id', c.item_id, 'per_unit', c.per_unit)), '[]')
-        from (select item_id, max(per_unit) as per_unit from reservations
-              where order_line_id = l.id and (state not in ('released', 'expired') or consumed_quantity > 0) group by item_id) c) as components,
+        from (select item_id, max(per_unit) as per_unit from (${LINE_PARTS}) parts where order_line_id = l.id group by item_id) c) as components,
        (select coalesce(jsonb_agg(jsonb_build_object('shipment_id', s.shipment_id, 'item_id', s.item_id, 'quantity', s.quantity)), '[]')
         from shipment_lines s where s.order_line_id = l.id) as shipped
      from order_lines l where l.order_id = any($1::uuid[]) order by l.id`,

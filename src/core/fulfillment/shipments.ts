@@ -12,7 +12,8 @@ import { recordTimeline, type TimelineFact } from '../orders/timeline.ts'
 import { arrivalKeys, lockTransferOf, sendOff } from '../supply/transferOrders.ts'
 import type { StoredSupply } from '../supply/sql.ts'
 import { loadCountedOut, takeCountedOut } from './countedOut.ts'
-import { lockStockOfOrder } from './plan.ts'
+import { LINE_PARTS } from './lineParts.ts'
+import { lockStockOfOrder, replanOrder } from './plan.ts'
 import { isByHand, keepFromLeaving } from './recall.ts'
 import {
   matchShipment,
@@ -102,7 +103,9 @@ export async function applyShipment(tx: Tx, ctx: CoreContext, inbound: InboundFa
   const shipped_at = new Date(shipment.shipped_at)
   const transfer = await lockTransferOf(tx, { id: work.order_id, connection_id: work.order_connection_id })
   const [lost, held] = [consumed.filter(({ row }) => row.counted_out), consumed.filter(({ row }) => !row.counted_out)]
-  if (lost.length > 0) await lockStockOfOrder(tx, ctx, { id: work.order_id, connection_id: work.order_connection_id })
+  const crossed = work.cancel_requested_at !== null
+  if (lost.length > 0 || crossed)
+    await lockStockOfOrder(tx, ctx, { id: work.order_id, connection_id: work.order_connection_id })
   await takeFromStock(tx, ctx, { work, consumed: held, inbound, shipped_at, transfer })
   await consumeReservations(tx, held, ctx.now)
   if (lost.length > 0)
@@ -118,6 +121,8 @@ export async function applyShipment(tx: Tx, ctx: CoreContext, inbound: InboundFa
   const closed = await advanceWork(tx, work, ctx.now)
   await recordTimeline(tx, timelineOf(inbound, work, shipmentId, shipment, packed), ctx.now)
   await refreshAxes(tx, [work.order_id], ctx.now)
+  // Goods that were to come back have served their lines after all: what was planned in their place is too much.
+  if (crossed && lost.length === 0) await replanOrder(tx, ctx, work.order_id, inbound.source)
   if (closed && work.cancel_requested_at !== null) await cancelEffects(tx, [`fulfillment.cancel:${work.number}`])
   await tellChannel(tx, ctx, work, shipmentId)
   const units = packed.reduce((sum, line) => sum + line.quantity, 0)
@@ -249,10 +254,8 @@ async function raiseShippedQuantities(tx: Tx, order_line_ids: readonly number[])
     `update order_lines l set shipped_quantity = s.units
      from (select order_line_id, sum(units)::int as units
            from (select order_line_id, listing_id, min(units) as units
-                 from (select r.order_line_id, coalesce(r.listing_id, n.listing_id) as listing_id, r.item_id,
-                         sum(r.consumed_quantity) / max(r.per_unit) as units
-                       from reservations r join order_lines n on n.id = r.order_line_id
-                       where r.order_line_id = any($1::bigint[]) and (r.state not in ('released', 'expired') or r.consumed_quantity > 0)
+                 from (select order_line_id, listing_id, item_id, sum(consumed_quantity) / max(per_unit) as units
+                       from (${LINE_PARTS}) parts where order_line_id = any($1::bigint[])
                        group by 1, 2, 3) per_item
                  group by 1, 2) per_listing
            group by 1) s

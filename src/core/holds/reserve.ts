@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import type { Tx } from '../../db/pool.ts'
 import type { CoreContext } from '../context.ts'
 import { HubError } from '../errors.ts'
@@ -7,8 +6,25 @@ import { loadMoreUrgent } from '../inventory/waiting.ts'
 import { demandKeys, policyOf } from '../inventory/reserve.ts'
 import { takeTurn } from '../turn.ts'
 import { channelScope, countKey, decideHolds, heldOfLine, type HoldDecision, type HoldLimit } from './rulesHold.ts'
-import { addToCounts, insertHolds, loadByKeys, lockCounts, movesOf, sumByItem, type StoredHold } from './sql.ts'
-import { resolveWishes, type Asked, type HoldLine, type HoldRequest, type HoldVerdict, type Wish } from './wishes.ts'
+import {
+  addToCounts,
+  insertHolds,
+  loadByKeys,
+  lockCounts,
+  movesOf,
+  sumByItem,
+  type CountRow,
+  type StoredHold,
+} from './sql.ts'
+import {
+  resolveRequests,
+  resolveWishes,
+  type Asked,
+  type HoldLine,
+  type HoldRequest,
+  type HoldVerdict,
+  type Wish,
+} from './wishes.ts'
 
 const MINUTE_MS = 60_000
 
@@ -21,21 +37,27 @@ const MINUTE_MS = 60_000
 export async function reserveHolds(tx: Tx, ctx: CoreContext, requests: readonly HoldRequest[]): Promise<HoldVerdict[]> {
   const verdicts: HoldVerdict[] = []
   if (requests.length === 0) return verdicts
+  for (const { lines } of requests) assertWhole(lines)
   const companies = new Set(requests.map(({ connection_id }) => policyOf(ctx, connection_id).company_id))
-  await takeTurn(tx, companies, 'side_by_side')
-  const hashes = requests.map(hashOf)
-  const firsts = await answerKnown(tx, requests, hashes, verdicts)
+  // Sent together and worked off one after another: the turn is taken before anything is read.
+  const [, known, resolution] = await Promise.all([
+    takeTurn(tx, companies, 'side_by_side'),
+    loadByKeys(tx, requests),
+    resolveRequests(tx, ctx, requests),
+  ])
+  const firsts = answerKnown(known, requests, verdicts)
   const asked = [...firsts.values()].flatMap((index): Asked[] => {
-    const [request, sha256] = [requests[index], hashes[index]]
-    return request === undefined || sha256 === undefined ? [] : [{ index, request, sha256 }]
+    const request = requests[index]
+    return request === undefined ? [] : [{ index, request }]
   })
-  const wishes = await resolveWishes(tx, ctx, asked, verdicts)
+  const wishes = await resolveWishes(tx, ctx, asked, resolution, verdicts)
   await decide(tx, ctx, wishes, verdicts)
+  // What still has no answer bears the key of another wish of this batch.
   for (const [index, request] of requests.entries()) {
     if (verdicts[index] !== undefined) continue
-    const first = firsts.get(nameOf(request)) ?? index
-    const verdict = verdicts[first]
-    const same = hashes[first]?.equals(hashes[index] ?? Buffer.alloc(0)) === true
+    const at = firsts.get(nameOf(request)) ?? index
+    const [first, verdict] = [requests[at], verdicts[at]]
+    const same = first !== undefined && isSameWish(wordsOf(first), wordsOf(request))
     verdicts[index] = !same || verdict === undefined ? { kind: 'conflict' } : repeated(verdict)
   }
   return verdicts
@@ -46,36 +68,45 @@ const repeated = (verdict: HoldVerdict): HoldVerdict =>
 
 const nameOf = ({ connection_id, key }: Pick<HoldRequest, 'connection_id' | 'key'>): string => `${connection_id} ${key}`
 
-function hashOf({ shortfall, minutes, order_external_id, lines }: HoldRequest): Buffer {
+function assertWhole(lines: HoldRequest['lines']): void {
   if (lines.some(({ quantity }) => !Number.isInteger(quantity) || quantity < 1))
     throw new HubError('bad_request', 'a quantity is a whole number above zero', { path: '$.lines' })
-  const wish = [
-    shortfall,
-    minutes,
-    order_external_id,
-    ...lines.flatMap(({ channel_sku, quantity }) => [channel_sku, quantity]),
-  ]
-  return hash('sha256', JSON.stringify(wish), 'buffer')
 }
 
+/** What was asked for, as it is kept with a hold. */
+type Words = Pick<StoredHold, 'shortfall' | 'minutes' | 'order_asked' | 'skus' | 'quantities'>
+
+const wordsOf = ({ shortfall, minutes, order_external_id, lines }: HoldRequest): Words => ({
+  shortfall,
+  minutes,
+  order_asked: order_external_id,
+  skus: lines.map(({ channel_sku }) => channel_sku),
+  quantities: lines.map(({ quantity }) => quantity),
+})
+
+const isSameWish = (a: Words, b: Words): boolean =>
+  a.shortfall === b.shortfall &&
+  a.minutes === b.minutes &&
+  a.order_asked === b.order_asked &&
+  a.skus.length === b.skus.length &&
+  a.skus.every((sku, line) => sku === b.skus[line] && a.quantities[line] === b.quantities[line])
+
 /** Answers what was asked before. Returns the first position of every key that is new. */
-async function answerKnown(
-  tx: Tx,
+function answerKnown(
+  holds: readonly StoredHold[],
   requests: readonly HoldRequest[],
-  hashes: readonly Buffer[],
   verdicts: HoldVerdict[],
-): Promise<Map<string, number>> {
-  const known = new Map((await loadByKeys(tx, requests)).map((hold) => [nameOf(hold), hold]))
+): Map<string, number> {
+  const known = new Map(holds.map((hold) => [nameOf(hold), hold]))
   const firsts = new Map<string, number>()
   for (const [index, request] of requests.entries()) {
     const name = nameOf(request)
     const hold = known.get(name)
-    if (hold === undefined) {
-      if (!firsts.has(name)) firsts.set(name, index)
-    } else {
-      const same = hashes[index]?.equals(hold.request_sha256) === true
-      verdicts[index] = same ? { ...heldVerdict(hold), again: true } : { kind: 'conflict' }
-    }
+    if (hold !== undefined)
+      verdicts[index] = isSameWish(hold, wordsOf(request))
+        ? { ...heldVerdict(hold), again: true }
+        : { kind: 'conflict' }
+    else if (!firsts.has(name)) firsts.set(name, index)
   }
   return firsts
 }
@@ -98,8 +129,8 @@ async function decide(tx: Tx, ctx: CoreContext, wishes: readonly Wish[], verdict
   if (wishes.length === 0) return
   const demands = wishes.map((wish) => wish.demand)
   const orders = demands.map(({ order }) => order)
-  const stock = await lockStock(tx, demandKeys(orders), ctx.now)
-  const counts = await countsFor(tx, wishes, [...stock.values()])
+  const [stock, totals] = await Promise.all([lockStock(tx, demandKeys(orders), ctx.now), lockTotals(tx, wishes)])
+  const counts = await countsFor(tx, wishes, totals, [...stock.values()])
   const available = new Map([...stock].map(([key, row]) => [key, row.available]))
   const waiting = await loadMoreUrgent(tx, ctx, available, orders)
   const decisions = decideHolds(available, counts, demands, waiting)
@@ -111,42 +142,43 @@ async function decide(tx: Tx, ctx: CoreContext, wishes: readonly Wish[], verdict
     return []
   })
   const holds = made.map(({ hold }) => hold)
-  await insertHolds(tx, holds)
-  await addToCounts(tx, holds, 1)
   const [source, reason] = [`holds:${batch_id}`, 'hold']
-  await moveStock(
-    tx,
-    movesOf(holds, { from: 'available', to: 'reserved', reason, source, occurred_at: ctx.now }),
-    ctx.now,
-  )
+  const moves = movesOf(holds, { from: 'available', to: 'reserved', reason, source, occurred_at: ctx.now })
+  // None waits for what another answers, so they are sent together; the server works them off in this order.
+  await Promise.all([insertHolds(tx, holds), addToCounts(tx, holds, 1), moveStock(tx, moves, ctx.now)])
   for (const { wish, hold } of made) verdicts[wish.index] = heldVerdict(hold)
 }
 
+/** Locks the counts in all of the channels and keys that the wishes count against. */
+function lockTotals(tx: Tx, wishes: readonly Wish[]): Promise<CountRow[]> {
+  const scopes = new Set<string>()
+  for (const { demand } of wishes) {
+    for (const { item_id, scope } of demand.limits) if (item_id === 0) scopes.add(scope)
+  }
+  return lockCounts(tx, [...scopes])
+}
+
 /**
- * Units that are held already, as far as a bound may be near. Channels and keys have a count of their own, which is locked here. What a
+ * Units that are held already, as far as a bound may be near. Channels and keys have a count of their own, which is locked. What a
  * channel holds of one item is part of what is reserved of it; only where that leaves the bound in doubt is it summed up, which is
  * exact because nobody can add to it without the stock that is locked.
  */
 async function countsFor(
   tx: Tx,
   wishes: readonly Wish[],
+  totals: readonly CountRow[],
   stock: readonly StockRow[],
 ): Promise<ReadonlyMap<string, number>> {
-  const scopes = new Set<string>()
+  const counts = new Map(totals.map(({ scope, units }) => [countKey(scope, 0), units]))
   const asked = new Map<string, { connection_id: string; limit: HoldLimit; units: number }>()
   for (const { request, demand } of wishes) {
     for (const limit of demand.limits) {
-      if (limit.item_id === 0) scopes.add(limit.scope)
-      else {
-        const key = countKey(limit.scope, limit.item_id)
-        const known = asked.get(key)
-        if (known === undefined) asked.set(key, { connection_id: request.connection_id, limit, units: limit.units })
-        else known.units += limit.units
-      }
+      if (limit.item_id === 0) continue
+      const known = asked.get(limit.key)
+      if (known === undefined) asked.set(limit.key, { connection_id: request.connection_id, limit, units: limit.units })
+      else known.units += limit.units
     }
   }
-  const totals = await lockCounts(tx, [...scopes])
-  const counts = new Map(totals.map(({ scope, units }) => [countKey(scope, 0), units]))
   const reserved = new Map<number, number>()
   for (const row of stock) reserved.set(row.item_id, (reserved.get(row.item_id) ?? 0) + row.reserved)
   const near = [...asked.values()].filter(({ limit, units }) => units + (reserved.get(limit.item_id) ?? 0) > limit.max)
@@ -163,7 +195,7 @@ async function countsFor(
 
 function holdOf(
   ctx: CoreContext,
-  { request, sha256, demand }: Wish,
+  { request, demand }: Wish,
   { allocations }: Extract<HoldDecision, { kind: 'held' }>,
   batch_id: string,
 ): StoredHold {
@@ -174,15 +206,12 @@ function holdOf(
     api_key_id: request.api_key?.id ?? null,
     batch_id,
     state: 'held',
-    shortfall: request.shortfall,
-    skus: request.lines.map(({ channel_sku }) => channel_sku),
-    quantities: request.lines.map(({ quantity }) => quantity),
+    ...wordsOf(request),
     taken: allocations.flatMap(({ line, location_id, units }) =>
       line.components.map(({ item_id, per_unit }) => {
         return { line: line.line_id, item_id, location_id: location_id ?? '', per_unit, units: units * per_unit }
       }),
     ),
-    request_sha256: sha256,
     order_external_id: request.order_external_id,
     expires_at: new Date(ctx.now.getTime() + request.minutes * MINUTE_MS),
     created_at: ctx.now,

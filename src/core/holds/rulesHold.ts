@@ -11,6 +11,8 @@ export interface HoldLimit {
   scope: string
   /** 0: whatever the item. */
   item_id: number
+  /** `countKey` of the two. */
+  key: string
   max: number
   units: number
 }
@@ -44,12 +46,16 @@ export function limitsOf(
     }
   }
   const scope = channelScope(channel.connection_id)
-  const limits: HoldLimit[] = [{ name: 'units_max', scope, item_id: 0, max: channel.units_max, units }]
+  const limits = [limit('units_max', scope, 0, channel.units_max, units)]
   for (const [item_id, own] of byItem)
-    limits.push({ name: 'units_per_item_max', scope, item_id, max: channel.units_per_item_max, units: own })
+    limits.push(limit('units_per_item_max', scope, item_id, channel.units_per_item_max, own))
   if (api_key !== null && api_key.units_max !== null)
-    limits.push({ name: 'hold_units_max', scope: keyScope(api_key.id), item_id: 0, max: api_key.units_max, units })
+    limits.push(limit('hold_units_max', keyScope(api_key.id), 0, api_key.units_max, units))
   return limits
+}
+
+const limit = (name: LimitName, scope: string, item_id: number, max: number, units: number): HoldLimit => {
+  return { name, scope, item_id, key: countKey(scope, item_id), max, units }
 }
 
 export const channelScope = (connection_id: string): string => `channel:${connection_id}`
@@ -85,8 +91,13 @@ export function decideHolds(
 
 function decideOne(left: Map<string, number>, held: Map<string, number>, { order, limits }: HoldDemand): HoldDecision {
   for (const limit of limits) {
-    const room = limit.max - (held.get(countKey(limit.scope, limit.item_id)) ?? 0)
+    const room = limit.max - (held.get(limit.key) ?? 0)
     if (limit.units > room) return { kind: 'limit', limit, left: Math.max(0, room) }
+  }
+  const whole = wholeFromOnePlace(left, order)
+  if (whole !== null) {
+    for (const { key, units } of limits) held.set(key, (held.get(key) ?? 0) + units)
+    return { kind: 'held', allocations: [whole] }
   }
   // Asked for as a partial wish in either case, because a refusal has to say how many are missing.
   const { allocations } = placeOrder(left, order.shortfall === 'partial' ? order : { ...order, shortfall: 'partial' })
@@ -100,6 +111,28 @@ function decideOne(left: Map<string, number>, held: Map<string, number>, { order
   }
   countUnits(held, limits, taken)
   return { kind: 'held', allocations: taken }
+}
+
+/**
+ * What `placeOrder` says to nearly every wish, without its bookkeeping: one line of one item, whole from the first place that has it.
+ * Null where the wish is another one, or no place has it whole.
+ */
+function wholeFromOnePlace(left: Map<string, number>, order: OrderDemand): Allocation | null {
+  const { order_id, lines, serves_from, last_resort, plan } = order
+  const [line] = lines
+  const [component] = line?.components ?? []
+  if (line === undefined || component === undefined || lines.length > 1 || line.components.length > 1) return null
+  if (plan !== null || last_resort.length > 0) return null
+  const { units } = line
+  const needed = units * component.per_unit
+  for (const location_id of serves_from) {
+    const key = stockKey(component.item_id, location_id)
+    const there = left.get(key) ?? 0
+    if (there < needed) continue
+    left.set(key, there - needed)
+    return { order_id, line, location_id, units }
+  }
+  return null
 }
 
 function move(left: Map<string, number>, { line, location_id, units }: Allocation, sign: 1 | -1): void {
@@ -117,8 +150,7 @@ function countUnits(held: Map<string, number>, limits: readonly HoldLimit[], tak
       byItem.set(0, (byItem.get(0) ?? 0) + per_unit * units)
     }
   }
-  for (const { scope, item_id } of limits) {
-    const key = countKey(scope, item_id)
+  for (const { key, item_id } of limits) {
     held.set(key, (held.get(key) ?? 0) + (byItem.get(item_id) ?? 0))
   }
 }

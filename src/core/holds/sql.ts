@@ -1,5 +1,5 @@
 import { sqlState, type Queryable, type Tx } from '../../db/pool.ts'
-import { arrayText } from '../columns.ts'
+import { arrayText, columns } from '../columns.ts'
 import type { StockMove } from '../inventory/ledger.ts'
 import { stockKey } from '../inventory/rulesDemand.ts'
 import { startAnew } from '../turn.ts'
@@ -19,7 +19,9 @@ interface HoldRow {
   shortfall: HoldShortfall
   skus: string[]
   quantities: number[]
-  request_sha256: Buffer
+  /** What was asked for, beside the lines: a repetition is told from another wish by it, whatever has become of the hold. */
+  minutes: number
+  order_asked: string | null
   order_external_id: string | null
   expires_at: Date
   created_at: Date
@@ -38,8 +40,8 @@ export interface StoredHold extends HoldRow {
   taken: HeldUnits[]
 }
 
-const COLUMNS = `h.id, h.connection_id, h.key, h.api_key_id, h.batch_id, h.state, h.shortfall, h.skus, h.quantities, h.request_sha256,
-  h.order_external_id, h.expires_at, h.created_at, h.taken_lines, h.taken_items, h.taken_locations, h.taken_per_unit, h.taken_units`
+const COLUMNS = `h.id, h.connection_id, h.key, h.api_key_id, h.batch_id, h.state, h.shortfall, h.skus, h.quantities, h.minutes,
+  h.order_asked, h.order_external_id, h.expires_at, h.created_at, h.taken_lines, h.taken_items, h.taken_locations, h.taken_per_unit, h.taken_units`
 
 function stored({
   taken_lines,
@@ -59,13 +61,15 @@ function stored({
   return { ...row, taken }
 }
 
+/** Asked as one list of keys for each connection: the server then walks through the index once instead of once for each key. */
 export async function loadByKeys(
   tx: Tx,
   keys: readonly { connection_id: string; key: string }[],
 ): Promise<StoredHold[]> {
   const rows = await tx.query<FlatHold>(
-    `select ${COLUMNS} from unnest($1::text[], $2::text[]) as k(connection_id, key)
-     join holds h on h.connection_id = k.connection_id and h.key = k.key`,
+    `select ${COLUMNS}
+     from (select connection_id, array_agg(key) as keys from unnest($1::text[], $2::text[]) as k(connection_id, key) group by 1) k
+     join holds h on h.connection_id = k.connection_id and h.key = any(k.keys)`,
     [keys.map(({ connection_id }) => connection_id), keys.map(({ key }) => key)],
   )
   return rows.map(stored)
@@ -134,50 +138,68 @@ export async function insertHolds(tx: Tx, holds: readonly StoredHold[]): Promise
   }
 }
 
+/** What many holds of a batch have in common travels once, and with each hold only the number of its kind. */
 const INSERT_SQL = `
-  insert into holds (id, connection_id, key, api_key_id, request_sha256, shortfall, skus, quantities, taken_lines, taken_items,
-    taken_locations, taken_per_unit, taken_units, order_external_id, expires_at, batch_id, state, created_at, changed_at)
-  select n.id, n.connection_id, n.key, n.api_key_id, n.request_sha256, n.shortfall,
+  insert into holds (id, connection_id, key, api_key_id, shortfall, skus, quantities, taken_lines, taken_items, taken_locations,
+    taken_per_unit, taken_units, minutes, order_asked, order_external_id, expires_at, batch_id, state, created_at, changed_at)
+  select n.id, ($7::text[])[n.kind], n.key, ($8::text[])[n.kind], ($9::text[])[n.kind],
     case when n.more is null then array[n.sku] else (n.more::text[])[1]::text[] end,
     case when n.more is null then array[n.quantity] else (n.more::text[])[2]::int[] end,
     case when n.more is null then '{0}'::smallint[] else (n.more::text[])[3]::smallint[] end,
     case when n.more is null then array[n.item_id] else (n.more::text[])[4]::bigint[] end,
-    case when n.more is null then array[n.location_id] else (n.more::text[])[5]::text[] end,
-    case when n.more is null then array[n.per_unit] else (n.more::text[])[6]::int[] end,
+    case when n.more is null then array[($10::text[])[n.kind]] else (n.more::text[])[5]::text[] end,
+    case when n.more is null then array[($11::int[])[n.kind]] else (n.more::text[])[6]::int[] end,
     case when n.more is null then array[n.units] else (n.more::text[])[7]::int[] end,
-    n.order_external_id, n.expires_at, $15, 'held', $16, $16
-  from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::text[], $8::int[], $9::bigint[], $10::text[],
-      $11::int[], $12::int[], $13::text[], $14::text[], $17::timestamptz[])
-    as n(id, connection_id, key, api_key_id, request_sha256, shortfall, sku, quantity, item_id, location_id, per_unit, units, more,
-      order_external_id, expires_at)`
+    ($12::int[])[n.kind], n.order_asked, n.order_asked, ($13::timestamptz[])[n.kind], $14, 'held', $15, $15
+  from unnest($1::uuid[], $2::text[], $3::int[], $4::text[], $5::int[], $6::bigint[], $16::int[], $17::text[], $18::text[])
+    as n(id, key, kind, sku, quantity, item_id, units, more, order_asked)`
+
+interface Kind extends Pick<StoredHold, 'connection_id' | 'api_key_id' | 'shortfall' | 'minutes' | 'expires_at'> {
+  location_id: string
+  per_unit: number
+}
 
 function columnsOf(rows: readonly StoredHold[]): unknown[] {
   const simple = rows.map(({ skus, taken }) => (skus.length === 1 && taken.length === 1 ? taken[0] : undefined))
-  const instants = new Map<number, string>()
-  const iso = (at: Date): string => {
-    const known = instants.get(at.getTime()) ?? at.toISOString()
-    instants.set(at.getTime(), known)
-    return known
-  }
+  const { kinds, kindOf } = kindsOf(rows, simple)
+  const [first] = rows
   return [
     rows.map((row) => row.id),
-    rows.map((row) => row.connection_id),
     rows.map((row) => row.key),
-    rows.map((row) => row.api_key_id),
-    rows.map((row) => row.request_sha256),
-    rows.map((row) => row.shortfall),
+    kindOf,
     rows.map((row, index) => (simple[index] === undefined ? null : row.skus[0])),
     rows.map((row, index) => (simple[index] === undefined ? null : row.quantities[0])),
     simple.map((one) => one?.item_id ?? null),
-    simple.map((one) => one?.location_id ?? null),
-    simple.map((one) => one?.per_unit ?? null),
+    ...columns(kinds, ['connection_id', 'api_key_id', 'shortfall', 'location_id', 'per_unit', 'minutes']),
+    kinds.map(({ expires_at }) => expires_at.toISOString()),
+    first?.batch_id,
+    first?.created_at,
     simple.map((one) => one?.units ?? null),
-    rows.map((row, index) => (simple[index] === undefined ? arraysOf(row) : null)),
-    rows.map((row) => row.order_external_id),
-    rows[0]?.batch_id,
-    rows[0]?.created_at,
-    rows.map((row) => iso(row.expires_at)),
+    // A column of which nothing is known is as good as no column.
+    simple.includes(undefined) ? rows.map((row, index) => (simple[index] === undefined ? arraysOf(row) : null)) : null,
+    rows.some((row) => row.order_asked !== null) ? rows.map((row) => row.order_asked) : null,
   ]
+}
+
+/** The kinds of these holds, and the kind of each: its position in the list, from 1. */
+function kindsOf(
+  rows: readonly StoredHold[],
+  simple: readonly (HeldUnits | undefined)[],
+): { kinds: Kind[]; kindOf: number[] } {
+  const kinds: Kind[] = []
+  const numbersByName = new Map<string, number>()
+  const kindOf = rows.map(({ connection_id, api_key_id, shortfall, minutes, expires_at }, index) => {
+    const { location_id, per_unit } = simple[index] ?? { location_id: '', per_unit: 1 }
+    const name = `${connection_id} ${api_key_id} ${shortfall} ${minutes} ${per_unit} ${location_id}`
+    const known = numbersByName.get(name)
+    if (known !== undefined) return known
+    const number = kinds.push({
+      connection_id, api_key_id, shortfall, minutes, expires_at, location_id, per_unit,
+    }) // prettier-ignore
+    numbersByName.set(name, number)
+    return number
+  })
+  return { kinds, kindOf }
 }
 
 const numbers = (values: readonly number[]): string => `{${values.join(',')}}`
@@ -236,20 +258,25 @@ export async function addToCounts(
   holds: readonly Pick<StoredHold, 'connection_id' | 'api_key_id' | 'taken'>[],
   sign: 1 | -1,
 ): Promise<void> {
-  const counts = new Map<string, number>()
+  const channels = new Map<string, number>()
+  const keys = new Map<string, number>()
   for (const { connection_id, api_key_id, taken } of holds) {
-    const units = taken.reduce((sum, one) => sum + one.units, 0)
-    const scopes = [channelScope(connection_id), ...(api_key_id === null ? [] : [keyScope(api_key_id)])]
-    for (const scope of scopes) counts.set(scope, (counts.get(scope) ?? 0) + units)
+    let units = 0
+    for (const one of taken) units += one.units
+    channels.set(connection_id, (channels.get(connection_id) ?? 0) + units)
+    if (api_key_id !== null) keys.set(api_key_id, (keys.get(api_key_id) ?? 0) + units)
   }
-  if (counts.size === 0) return
-  const columns = [[...counts.keys()], [...counts.values()]]
+  if (channels.size === 0) return
+  const counts = [
+    [...[...channels.keys()].map(channelScope), ...[...keys.keys()].map(keyScope)],
+    [...channels.values(), ...keys.values()],
+  ]
   if (sign === 1) {
     await tx.query(
       `insert into hold_counts as c (scope, units)
        select scope, units from unnest($1::text[], $2::int[]) as n(scope, units) order by scope
        on conflict (scope) do update set units = c.units + excluded.units`,
-      columns,
+      counts,
     )
     return
   }
@@ -259,7 +286,7 @@ export async function addToCounts(
        join hold_counts c on c.scope = n.scope order by c.scope for no key update of c
      )
      update hold_counts c set units = c.units - l.units from less l where c.scope = l.scope`,
-    columns,
+    counts,
   )
 }
 

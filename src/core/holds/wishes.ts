@@ -47,11 +47,10 @@ export type HoldVerdict =
   /** The key was used for another wish. */
   | { kind: 'conflict' }
 
-/** A request whose key is new, with its position in the batch and the hash of its wish. */
+/** A request whose key is new, with its position in the batch. */
 export interface Asked {
   index: number
   request: HoldRequest
-  sha256: Buffer
 }
 
 /** A request that has to be decided, and everything that is known of it before stock is looked at. */
@@ -59,24 +58,27 @@ export interface Wish extends Asked {
   demand: HoldDemand
 }
 
+/** What the SKUs of all requests of a batch take from stock. */
+export function resolveRequests(tx: Tx, ctx: CoreContext, requests: readonly HoldRequest[]): Promise<Resolution> {
+  const skus = requests.flatMap(({ connection_id, lines }) =>
+    lines.map(({ channel_sku }) => ({ connection_id, channel_sku })),
+  )
+  return resolveListings(tx, ctx, skus)
+}
+
 /** What the wishes take from stock. Those that cannot be decided are answered in `verdicts`, by their position. */
 export async function resolveWishes(
   tx: Tx,
   ctx: CoreContext,
   asked: readonly Asked[],
+  resolution: Resolution,
   verdicts: HoldVerdict[],
 ): Promise<Wish[]> {
   const fresh = asked.filter(({ index, request }) => !overLong(ctx, request, index, verdicts))
-  const resolution = await resolveListings(
-    tx,
-    ctx,
-    fresh.flatMap(({ request }) =>
-      request.lines.map(({ channel_sku }) => ({ connection_id: request.connection_id, channel_sku })),
-    ),
-  )
   const known = fresh.filter(({ index, request }) => !unknownSku(request, index, resolution, verdicts))
   const listings = await withLinked(tx, ctx, known, resolution)
-  return known.map((one) => ({ ...one, demand: demandOf(ctx, one.request, listings) }))
+  const channels = new Map<string, Channel>()
+  return known.map((one) => ({ ...one, demand: demandOf(ctx, one.request, listings, channels) }))
 }
 
 function overLong(ctx: CoreContext, request: HoldRequest, index: number, verdicts: HoldVerdict[]): boolean {
@@ -117,26 +119,46 @@ async function withLinked(
   return new Map([...listings, ...linked])
 }
 
+/** What is the same for all wishes of a connection. */
+interface Channel {
+  connection_id: string
+  units_max: number
+  units_per_item_max: number
+  priority: number
+  serves_from: readonly string[]
+}
+
 /** Places of last resort keep nothing: their stock is what a supplier said, which is no promise to hold on to. */
-function demandOf(ctx: CoreContext, request: HoldRequest, listings: ReadonlyMap<string, ResolvedListing>): HoldDemand {
-  const { connection_id, api_key, shortfall } = request
+function channelOf(ctx: CoreContext, connection_id: string): Channel {
   const { priority, serves_from, last_resort, holds } = policyOf(ctx, connection_id)
-  const lines = request.lines.map(({ channel_sku, quantity }, line_id): LineDemand => {
+  const { units_max, units_per_item_max } = holds
+  const places = serves_from.filter((id) => !last_resort.includes(id))
+  return { connection_id, units_max, units_per_item_max, priority, serves_from: places }
+}
+
+function demandOf(
+  ctx: CoreContext,
+  { connection_id, api_key, shortfall, lines: asked }: HoldRequest,
+  listings: ReadonlyMap<string, ResolvedListing>,
+  channels: Map<string, Channel>,
+): HoldDemand {
+  const channel = channels.get(connection_id) ?? channelOf(ctx, connection_id)
+  channels.set(connection_id, channel)
+  const lines = asked.map(({ channel_sku, quantity }, line_id): LineDemand => {
     const components = listings.get(listingWakeKey(connection_id, channel_sku))?.components ?? []
     return { line_id, units: quantity, components }
   })
-  return {
-    order: {
-      order_id: ctx.newId(),
-      priority,
-      placed_at_ms: 0,
-      serves_from: last_resort.length === 0 ? serves_from : serves_from.filter((id) => !last_resort.includes(id)),
-      last_resort: [],
-      shortfall,
-      ship_by_ms: null,
-      plan: null,
-      lines,
-    },
-    limits: limitsOf(lines, { connection_id, ...holds }, api_key),
+  const { priority, serves_from } = channel
+  const order = {
+    order_id: ctx.newId(),
+    priority,
+    placed_at_ms: 0,
+    serves_from,
+    last_resort: [],
+    shortfall,
+    ship_by_ms: null,
+    plan: null,
+    lines,
   }
+  return { order, limits: limitsOf(lines, channel, api_key) }
 }

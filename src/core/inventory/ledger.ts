@@ -118,15 +118,14 @@ export async function moveStock(
   now: Date,
   sold: ReadonlyMap<number, number> = new Map(),
 ): Promise<void> {
-  if (moves.length > 0) {
-    await updateCounters(tx, moves)
-    await insertLedger(tx, moves, now)
-    await moveLots(tx, moves, now)
-  }
   const touched = new Set(
     moves.filter((move) => move.from === 'available' || move.to === 'available').map((move) => move.item_id),
   )
-  await touchListings(tx, [...touched], sold, now)
+  // None waits for what another answers, so they are sent together; the server works them off in this order.
+  await Promise.all([
+    ...(moves.length > 0 ? [updateCounters(tx, moves), insertLedger(tx, moves, now), moveLots(tx, moves, now)] : []),
+    touchListings(tx, [...touched], sold, now),
+  ])
 }
 
 interface Touches {
@@ -194,9 +193,14 @@ function emptyDelta({ item_id, location_id }: StockKey): Delta {
 }
 
 async function insertLedger(tx: Tx, moves: readonly StockMove[], now: Date): Promise<void> {
+  const [first] = moves
+  // The movements of a batch mostly happened at one moment, which then travels once: instants are dear to read.
+  const isOneMoment = moves.every(({ occurred_at }) => occurred_at.getTime() === first?.occurred_at.getTime())
   await tx.query(
     `insert into stock_ledger (item_id, location_id, from_state, to_state, quantity, reason, source, occurred_at, recorded_at)
-     select m.*, $9 from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::int[], $6::text[], $7::text[], $8::timestamptz[]) as m`,
+     select m.item_id, m.location_id, m.from_state, m.to_state, m.quantity, m.reason, m.source, coalesce(m.occurred_at, $10), $9
+     from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::int[], $6::text[], $7::text[], $8::timestamptz[])
+       as m(item_id, location_id, from_state, to_state, quantity, reason, source, occurred_at)`,
     [
       ...columns(moves),
       moves.map((move) => move.from),
@@ -204,13 +208,23 @@ async function insertLedger(tx: Tx, moves: readonly StockMove[], now: Date): Pro
       moves.map((move) => move.quantity),
       moves.map((move) => move.reason),
       moves.map((move) => move.source),
-      moves.map((move) => move.occurred_at.toISOString()),
+      isOneMoment ? null : moves.map((move) => move.occurred_at.toISOString()),
       now,
+      first?.occurred_at,
     ],
   )
 }
 
-/** A row that was dirty before keeps the moment it became so: the age of what is due is measured from there. */
+/**
+ * Makes the listings due. A row that was due before keeps the moment it became so: the age of what is due is measured from there.
+ *
+ * A row that is due at once and that no push has claimed is locked, but not written again: writing is most of what a batch of many items
+ * costs. Nothing is lost by that. What a push covers is the `dirty_seq` that it read when it claimed the row, and it claims only rows
+ * that it can lock (`for update skip locked`), before it looks at any stock. So long as this transaction keeps its lock the row cannot
+ * be claimed; whoever claims it afterwards sees what this transaction has changed. A push that claimed it before has committed when the
+ * lock is granted, and the row is then read as it left it: claimed, with a `dirty_seq` that has to be passed, or settled and not due.
+ * A claim whose time is over counts as well, because its answer may still come.
+ */
 async function updateAvailability(
   tx: Tx,
   item_ids: readonly number[],
@@ -229,7 +243,8 @@ async function updateAvailability(
        union
        select listing_id from sold
      ), locked as materialized (
-       select a.listing_id from availability a join touched t on t.listing_id = a.listing_id
+       select a.listing_id, a.due and a.claimed_until is null and a.next_attempt_at <= $4 as is_marked
+       from availability a join touched t on t.listing_id = a.listing_id
        order by a.listing_id for no key update of a
      )
      update availability a
@@ -240,7 +255,7 @@ async function updateAvailability(
        unseen = a.unseen - least(a.unseen, greatest(coalesce(sold.units, 0), 0)),
        sold_since_proof = a.sold_since_proof + coalesce(sold.units, 0) - least(a.unseen, greatest(coalesce(sold.units, 0), 0))
      from locked l left join sold on sold.listing_id = l.listing_id
-     where a.listing_id = l.listing_id`,
+     where a.listing_id = l.listing_id and (not l.is_marked or sold.units is not null)`,
     [item_ids, [...sold.keys()], [...sold.values()], now],
   )
 }

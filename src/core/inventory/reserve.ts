@@ -41,6 +41,8 @@ export interface LineForStock {
   quantity: number
   cancelled_quantity: number
   requires_shipping: boolean
+  /** What one unit took when it was sold, where that is several items. */
+  takes: readonly Component[] | null
 }
 
 export interface StockWork {
@@ -255,7 +257,14 @@ function target(
   needs: OwnNeeds,
 ): LineTarget {
   const own = line.listing_id === null ? needs.components.get(line.id) : components.get(line.listing_id)
-  return { line_id: line.id, listing_id: line.listing_id, units: stockUnits(order, line), components: own ?? [] }
+  const fixed = line.takes === null ? {} : { takes: line.takes }
+  return {
+    line_id: line.id,
+    listing_id: line.listing_id,
+    units: stockUnits(order, line),
+    components: own ?? [],
+    ...fixed,
+  }
 }
 
 /** What routing rules may ask about a demand. */

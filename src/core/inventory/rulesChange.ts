@@ -27,6 +27,8 @@ export interface LineTarget {
   units: number
   components: readonly Component[]
   listing_id?: number | null
+  /** What one unit took when the line was sold, where that is several items: it asks for each of them, whichever has rows. */
+  takes?: readonly Component[]
 }
 
 /** How far the work on a fulfillment order has gone: `open` has not left the house, `sent` has, `cancelling` was called back. */
@@ -69,9 +71,8 @@ export function planChange(
       for (const component of components) release(change, calledBack, { rows: old, component, units: 0, workState })
     }
     const components = componentsOf(rows, { ...target, units })
-    const covered = components.map((component) => coveredUnits(rows, component))
-    change.needs.push(...missing({ ...target, units }, components, covered))
-    for (const component of components) release(change, calledBack, { rows, component, units, workState })
+    change.needs.push(...missing({ ...target, units }, components, rows))
+    for (const component of madeWith(rows)) release(change, calledBack, { rows, component, units, workState })
   }
   change.call_back = [...calledBack]
   return change
@@ -106,35 +107,45 @@ function shippedUnits(rows: readonly LiveReservation[], item_id: number, per_uni
 }
 
 function componentsOf(rows: readonly LiveReservation[], target: LineTarget): readonly Component[] {
+  if (target.takes !== undefined) return target.units === 0 ? [] : target.takes
   if (rows.length === 0) return target.units === 0 ? [] : target.components
   return madeWith(rows)
 }
 
+/** What the rows were made of. The rest of a broken multipack has a row of single units; the largest says what it was. */
 function madeWith(rows: readonly LiveReservation[]): Component[] {
-  const made = new Map(rows.map((row) => [row.item_id, { item_id: row.item_id, per_unit: row.per_unit }]))
+  const made = new Map<number, Component>()
+  for (const { item_id, per_unit } of rows)
+    if (per_unit > (made.get(item_id)?.per_unit ?? 0)) made.set(item_id, { item_id, per_unit })
   return [...made.values()].sort((a, b) => a.item_id - b.item_id)
 }
 
-function coveredUnits(rows: readonly LiveReservation[], { item_id, per_unit }: Component): number {
+/** Units of an item that have been found for the line: reserved, or gone. */
+function foundUnits(rows: readonly LiveReservation[], { item_id }: Component): number {
   const own = rows.filter((row) => row.item_id === item_id)
-  const total = own.reduce(
-    (sum, row) => sum + row.consumed_quantity + (row.state === 'shortfall' ? 0 : row.quantity),
-    0,
-  )
-  return Math.floor(total / per_unit)
+  return own.reduce((sum, row) => sum + row.consumed_quantity + (row.state === 'shortfall' ? 0 : row.quantity), 0)
 }
 
-/** Whole units of the line first; a component that lags behind the others (lost, say) is asked for by itself. */
-function missing(target: LineTarget, components: readonly Component[], covered: readonly number[]): LineDemand[] {
+/**
+ * Whole units of the line first; a component that lags behind the others (lost, say) is asked for by itself, and so is the rest of a
+ * multipack of which a part has left.
+ */
+function missing(target: LineTarget, components: readonly Component[], rows: readonly LiveReservation[]): LineDemand[] {
   if (components.length === 0) return []
-  const most = Math.min(target.units, Math.max(...covered))
+  const found = components.map((component) => foundUnits(rows, component))
+  const begun = components.map(({ per_unit }, index) => Math.ceil((found[index] ?? 0) / per_unit))
+  const most = Math.min(target.units, Math.max(...begun))
   const needs: LineDemand[] = []
   const { line_id, listing_id } = target
   const of = listing_id === undefined ? { line_id } : { line_id, listing_id }
   if (target.units > most) needs.push({ ...of, units: target.units - most, components })
   for (const [index, component] of components.entries()) {
-    const lag = most - (covered[index] ?? 0)
-    if (lag > 0) needs.push({ ...of, units: lag, components: [component] })
+    const { item_id, per_unit } = component
+    const lag = most * per_unit - (found[index] ?? 0)
+    const whole = Math.floor(Math.max(0, lag) / per_unit)
+    if (whole > 0) needs.push({ ...of, units: whole, components: [component] })
+    const rest = Math.max(0, lag) - whole * per_unit
+    if (rest > 0) needs.push({ ...of, units: rest, components: [{ item_id, per_unit: 1 }] })
   }
   return needs
 }

@@ -8,6 +8,7 @@ import { lockOrdersById } from '../orders/sql.ts'
 import { recordTimeline } from '../orders/timeline.ts'
 import { startAnew } from '../turn.ts'
 import { moveStock, stockKey, type StockMove, type StockRow } from './ledger.ts'
+import { deleteShortfalls, updateReservations } from './sql.ts'
 import { choosePromisesToBreak, type BrokenPromise, type PromisedRow, type Shortage } from './rulesShorten.ts'
 
 /** Missing units, and what told us of it. */
@@ -88,6 +89,7 @@ export async function shortenPromises(
     counters.available += quantity
   }
   await writeShortfalls(tx, broken, ctx.now)
+  await giveUpUnwanted(tx, broken, ctx.now)
   await dropWork(tx, await emptyWork(tx, work, broken), ctx.now)
   await recordTimeline(tx, broken.map(shortfallFact), ctx.now)
   await refreshAxes(tx, [...new Set(broken.map(({ row }) => row.order_id))], ctx.now)
@@ -199,6 +201,52 @@ async function writeShortfalls(tx: Tx, broken: readonly Broken[], now: Date): Pr
        state = case when r.quantity = b.quantity then 'consumed' else r.state end
      from unnest($1::bigint[], $2::int[]) as b(id, quantity) where r.id = b.id`,
     params,
+  )
+}
+
+interface Unwanted {
+  id: number
+  order_line_id: number
+  item_id: number
+  quantity: number
+  excess: number
+}
+
+/**
+ * What nobody wants any more is not missing: work that was called back held units beyond what its lines still ask for, and those of them
+ * that are lost are simply gone.
+ */
+async function giveUpUnwanted(tx: Tx, broken: readonly Broken[], now: Date): Promise<void> {
+  const rows = await tx.query<Unwanted>(
+    `with held as (
+       select r.order_line_id, r.item_id,
+         sum(r.consumed_quantity + case when r.state in ('held', 'committed', 'shortfall') then r.quantity else 0 end)
+           - max(r.per_unit) * max(case when o.lifecycle = 'open' and l.requires_shipping and not o.is_test
+               then greatest(0, l.quantity - l.cancelled_quantity) else 0 end) as excess
+       from reservations r join order_lines l on l.id = r.order_line_id join orders o on o.id = r.order_id
+       where r.order_line_id = any($1::bigint[]) group by 1, 2)
+     select r.id, r.order_line_id, r.item_id, r.quantity, h.excess::int as excess
+     from held h join reservations r on r.order_line_id = h.order_line_id and r.item_id = h.item_id and r.state = 'shortfall'
+     where h.excess > 0 order by r.id desc`,
+    [[...new Set(broken.map(({ row }) => row.order_line_id))]],
+  )
+  const changed: { id: number; quantity: number }[] = []
+  for (const own of Map.groupBy(rows, (row) => `${row.order_line_id}@${row.item_id}`).values()) {
+    let excess = own[0]?.excess ?? 0
+    for (const { id, quantity } of own) {
+      const gone = Math.min(excess, quantity)
+      if (gone === 0) break
+      excess -= gone
+      changed.push({ id, quantity: quantity - gone })
+    }
+  }
+  const over = changed.filter(({ quantity }) => quantity === 0)
+  await deleteShortfalls(tx, over.map(({ id }) => id)) // prettier-ignore
+  const less = changed.filter(({ quantity }) => quantity > 0)
+  await updateReservations(
+    tx,
+    less.map((row) => ({ ...row, state: 'shortfall' as const, fulfillment_order_id: null })),
+    now,
   )
 }
 

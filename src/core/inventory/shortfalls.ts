@@ -70,12 +70,13 @@ function missingRows(booking: Booking): Map<string, NewReservation> {
     const { line_id, listing_id = null } = line
     for (const { item_id, per_unit } of line.components) {
       const key = missingKey(line_id, item_id, listing_id)
-      const quantity = (open.get(key)?.quantity ?? 0) + units * per_unit
+      const before = open.get(key)
+      const quantity = (before?.quantity ?? 0) + units * per_unit
       open.set(key, {
         order_id,
         line_id,
         item_id,
-        per_unit,
+        per_unit: Math.max(per_unit, before?.per_unit ?? 0),
         quantity,
         listing_id,
         location_id: null,

@@ -111,13 +111,21 @@ function linesOf(rows: readonly Waiting[]): LineDemand[] {
   for (const own of Map.groupBy(rows, (row) => `${row.line_id}@${row.item_id}`).values()) {
     const [first] = own
     if (first === undefined) continue
-    const { line_id, item_id, per_unit, listing_id = null } = first
-    const units = Math.floor(own.reduce((sum, row) => sum + row.quantity, 0) / per_unit)
-    if (units === 0) continue
-    const key = `${line_id}x${units}`
-    const line = lines.get(key) ?? { line_id, units, listing_id, components: [] }
-    lines.set(key, line)
-    line.components.push({ item_id, per_unit })
+    const { line_id, item_id, listing_id = null } = first
+    const missing = own.reduce((sum, row) => sum + row.quantity, 0)
+    const per_unit = Math.max(...own.map((row) => row.per_unit))
+    const units = Math.floor(missing / per_unit)
+    // The rest of a multipack of which a part has left is missing by the piece.
+    for (const part of [
+      { units, per_unit, key: `${line_id}x${units}` },
+      { units: missing - units * per_unit, per_unit: 1, key: `${line_id}@${item_id}` },
+    ]) {
+      if (part.units === 0) continue
+      const { key } = part
+      const line = lines.get(key) ?? { line_id, units: part.units, listing_id, components: [] }
+      lines.set(key, line)
+      line.components.push({ item_id, per_unit: part.per_unit })
+    }
   }
   return [...lines.values()]
 }

@@ -4,7 +4,7 @@ import type { Queryable } from '../../db/pool.ts'
  * The people behind an actor's name: `user:anna` and `cli:anna` are Anna, and an API key is whoever made it, however many keys were made
  * by keys in between. Keys may share a name; then all their makers count, because nobody can tell which of them spoke.
  */
-export async function peopleBehind(q: Queryable, actor: string): Promise<Set<string>> {
+async function peopleBehind(q: Queryable, actor: string): Promise<Set<string>> {
   const rows = await q.query<{ actor: string }>(
     `with recursive makers(actor) as (
        select $1::text

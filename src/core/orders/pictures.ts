@@ -81,6 +81,19 @@ function pictureWithRefunds(connection_id: string, order: Order): OrderRow['paym
   return paymentStateOf(order.payment_state, order.totals.total_minor, sums)
 }
 
+/** The listing that a line is, and what one unit of it takes where that is several items. */
+function takesOf(listing: ResolvedListing | undefined): Pick<LineRow, 'listing_id' | 'takes_items' | 'takes_units'> {
+  if (listing === undefined || listing.components.length < 2)
+    return { listing_id: listing?.listing_id ?? null, takes_items: null, takes_units: null }
+  const { listing_id, components } = listing
+  const list = (values: readonly number[]): string => `{${values.join(',')}}`
+  return {
+    listing_id,
+    takes_items: list(components.map(({ item_id }) => item_id)),
+    takes_units: list(components.map(({ per_unit }) => per_unit)),
+  }
+}
+
 /** The lines as the picture shows them, with what its own refunds have cancelled. */
 export function lineRows(
   arrival: Arrival,
@@ -99,7 +112,7 @@ export function lineRows(
   return order.lines.map((line) => ({
     order_id,
     external_id: line.external_id,
-    listing_id: listings.get(listingWakeKey(connection_id, line.channel_sku))?.listing_id ?? null,
+    ...takesOf(listings.get(listingWakeKey(connection_id, line.channel_sku))),
     channel_sku: line.channel_sku,
     title: line.title,
     quantity: line.quantity,

@@ -1,5 +1,6 @@
 import type { Tx } from '../../db/pool.ts'
 import { arrayText, columns } from '../columns.ts'
+import type { Component } from '../inventory/rulesDemand.ts'
 import type { FulfillmentState, Lifecycle, PaymentState, ReservationState } from './rules.ts'
 
 /** An order as it is kept, as far as a newer picture or a cancellation has to know. */
@@ -35,6 +36,8 @@ export interface StoredLine {
   cancelled_quantity: number
   shipped_quantity: number
   requires_shipping: boolean
+  /** What one unit took when it was sold, where that is several items. */
+  takes: Component[] | null
 }
 
 export interface OrderKey {
@@ -190,27 +193,43 @@ export interface LineRow {
   tax_minor: number
   total_minor: number
   requires_shipping: boolean
+  /** Arrays as text; null where one unit takes one item. */
+  takes_items: string | null
+  takes_units: string | null
 }
 
 const LINE_COLUMNS = {
   order_id: 'uuid', external_id: 'text', listing_id: 'bigint', channel_sku: 'text', title: 'text', quantity: 'int',
   cancelled_quantity: 'int', unit_price_minor: 'bigint', discount_minor: 'bigint', tax_minor: 'bigint', total_minor: 'bigint',
-  requires_shipping: 'boolean',
+  requires_shipping: 'boolean', takes_items: 'text', takes_units: 'text',
 } as const satisfies Record<keyof LineRow, string> // prettier-ignore
 
 const LINE_KEYS = Object.keys(LINE_COLUMNS) as (keyof LineRow)[]
 const LINE_SHOWN = LINE_KEYS.filter(
-  (key) => key !== 'order_id' && key !== 'external_id' && key !== 'cancelled_quantity',
+  (key) => key !== 'order_id' && key !== 'external_id' && key !== 'cancelled_quantity' && !key.startsWith('takes_'),
 )
+const TAKES = ['takes_items', 'takes_units'] as const
+const TAKES_TYPE = { takes_items: 'bigint[]', takes_units: 'int[]' } as const
+const lineValue = (key: keyof LineRow): string =>
+  key === 'takes_items' || key === 'takes_units' ? `n.${key}::${TAKES_TYPE[key]}` : `n.${key}`
+/** A line keeps what it was made of for as long as it is the same listing. */
+const keepTakes = (key: (typeof TAKES)[number]): string =>
+  `${key} = case when l.listing_id is distinct from excluded.listing_id then excluded.${key} else l.${key} end`
+const STORED_LINE = `l.id, l.order_id, l.external_id, l.listing_id, l.channel_sku, l.quantity, l.cancelled_quantity, l.shipped_quantity,
+  l.requires_shipping, case when l.takes_items is not null then (
+    select jsonb_agg(jsonb_build_object('item_id', t.item_id, 'per_unit', t.per_unit))
+    from unnest(l.takes_items, l.takes_units) as t(item_id, per_unit)) end as takes`
 
 /** Writes lines as a picture shows them; a line that exists keeps its id. What was cancelled by refund is counted by `refunds.ts`. */
 export async function putLines(tx: Tx, rows: readonly LineRow[]): Promise<StoredLine[]> {
   if (rows.length === 0) return []
   return tx.query<StoredLine>(
-    `insert into order_lines (${LINE_KEYS.join(', ')})
-     select * from unnest(${LINE_KEYS.map((key, index) => `$${index + 1}::${LINE_COLUMNS[key]}[]`).join(', ')})
-     on conflict (order_id, external_id) do update set ${LINE_SHOWN.map((key) => `${key} = excluded.${key}`).join(', ')}
-     returning id, order_id, external_id, listing_id, channel_sku, quantity, cancelled_quantity, shipped_quantity, requires_shipping`,
+    `insert into order_lines as l (${LINE_KEYS.join(', ')})
+     select ${LINE_KEYS.map(lineValue).join(', ')}
+     from unnest(${LINE_KEYS.map((key, index) => `$${index + 1}::${LINE_COLUMNS[key]}[]`).join(', ')}) as n(${LINE_KEYS.join(', ')})
+     on conflict (order_id, external_id) do update
+     set ${[...LINE_SHOWN.map((key) => `${key} = excluded.${key}`), ...TAKES.map(keepTakes)].join(', ')}
+     returning ${STORED_LINE}`,
     columns(rows, LINE_KEYS),
   )
 }
@@ -218,8 +237,7 @@ export async function putLines(tx: Tx, rows: readonly LineRow[]): Promise<Stored
 export async function loadLines(tx: Tx, order_ids: readonly string[]): Promise<StoredLine[]> {
   if (order_ids.length === 0) return []
   return tx.query<StoredLine>(
-    `select id, order_id, external_id, listing_id, channel_sku, quantity, cancelled_quantity, shipped_quantity, requires_shipping
-     from order_lines where order_id = any($1::uuid[]) order by id`,
+    `select ${STORED_LINE} from order_lines l where l.order_id = any($1::uuid[]) order by l.id`,
     [order_ids],
   )
 }

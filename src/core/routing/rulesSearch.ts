@@ -79,7 +79,7 @@ export interface Cost {
 const compareCosts = (a: Cost, b: Cost): number => a.unpriced - b.unpriced || a.minor - b.minor
 
 /** What these shares cost: one parcel per place, and every unit after its first. */
-export function costOf(shares: readonly Share[], prices: ReadonlyMap<string, PricedPlace>): Cost {
+function costOf(shares: readonly Share[], prices: ReadonlyMap<string, PricedPlace>): Cost {
   const cost: Cost = { unpriced: 0, minor: 0 }
   for (const [location_id, own] of Map.groupBy(shares, (share) => share.location_id)) {
     const price = prices.get(location_id)

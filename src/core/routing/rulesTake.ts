@@ -33,7 +33,7 @@ export function take(left: Left, line: LineDemand, location_id: string, units: n
 }
 
 /** Lines that share an item are summed: each by itself might fit where both do not. */
-export function fits(left: ReadonlyMap<string, number>, needs: readonly Need[], location_id: string): boolean {
+function fits(left: ReadonlyMap<string, number>, needs: readonly Need[], location_id: string): boolean {
   const needed = new Map<string, number>()
   for (const { line, units } of needs) {
     for (const { item_id, per_unit } of line.components) {

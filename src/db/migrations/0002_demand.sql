@@ -14,6 +14,13 @@ alter table orders
   add column held_at timestamptz,
   add check ((hold_reason is null) = (held_at is null));
 
+-- Of a line that takes several items: what one unit of it took when it was sold. A kit that is composed anew later, or of which one part
+-- has left and another was given back, still asks for every part. Null: one item, or the rows themselves say it.
+alter table order_lines
+  add column takes_items bigint[],
+  add column takes_units integer[],
+  add check ((takes_items is null) = (takes_units is null));
+
 alter table reservations
   add column ship_by timestamptz,
   -- A shortfall that the seller accepted knowingly: it waits for supply instead of for a decision.

@@ -21,8 +21,9 @@ create table holds (
   taken_locations text[] not null,
   taken_per_unit integer[] not null,
   taken_units integer[] not null,
-  -- Hash of what was asked for: the same key with another wish is a conflict, not an answer.
-  request_sha256 bytea not null,
+  -- What was asked for beside the lines: the same key with another wish is a conflict, not an answer.
+  minutes integer not null,
+  order_asked text,
   -- The channel's order that takes the units over.
   order_external_id text,
   expires_at timestamptz not null,

@@ -231,11 +231,8 @@ describe('promised units', () => {
   })
 
   it('make the number of their channels due', async () => {
-    const due = () =>
-      world.db.query<{ seq: number }>('select coalesce(sum(dirty_seq), 0)::int as seq from availability')
-    const [before] = await due()
+    await world.db.query('update availability set sent_seq = dirty_seq')
     await ask({ quantity: 1, kind: 'found', reason: 'found_on_shelf' })
-    const [after] = await due()
-    expect(after!.seq).toBeGreaterThan(before!.seq)
+    expect((await world.db.query('select 1 from availability where due')).length).toBeGreaterThan(0)
   })
 })
