@@ -92,7 +92,7 @@ export function expectSame({ lines, proof }: ReadBack, all: readonly Movement[])
 }
 
 /** What goes wrong with a file on its way. Each changes what the rows come to, and leaves the stated payout alone. */
-export const DAMAGES: Readonly<Record<string, (all: readonly Movement[], at: number) => Movement[]>> = {
+const DAMAGES: Readonly<Record<string, (all: readonly Movement[], at: number) => Movement[]>> = {
   'one altered cent': (all, at) =>
     all.map((one, index) => (index === at ? { ...one, net_minor: one.net_minor + 1 } : one)),
   'a dropped row': (all, at) => all.filter((_, index) => index !== at),

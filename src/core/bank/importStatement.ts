@@ -34,8 +34,7 @@ interface Kept {
   proof: StatementImport['proof']
 }
 
-export const heldAad = (connection_id: string, external_id: string): string =>
-  `bank_statement:${connection_id}:${external_id}`
+const heldAad = (connection_id: string, external_id: string): string => `bank_statement:${connection_id}:${external_id}`
 
 /**
  * Keeps one statement. The same one again changes nothing, a corrected one what differs. One that does not prove itself is held: its lines

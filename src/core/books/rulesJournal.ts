@@ -44,9 +44,9 @@ export const ACCOUNT_OF: Readonly<Record<Kind, string>> = {
 const INNER_FEE: Readonly<Partial<Record<Kind, string>>> = { dispute: 'fees:dispute', ...COST_OF }
 const INNER_FEE_DEFAULT = 'fees:payment'
 
-export const clearingOf = (connection_id: string): string => `clearing:${connection_id}`
+const clearingOf = (connection_id: string): string => `clearing:${connection_id}`
 /** Between a payout that failed and the later payout that pays the same money. */
-export const RETURNED_ACCOUNT = 'transfers'
+const RETURNED_ACCOUNT = 'transfers'
 
 export const isCost = (kind: Kind): boolean => Object.hasOwn(COST_OF, kind)
 

@@ -45,7 +45,7 @@ export async function matchBank(db: Db, now: Date, options: BankOptions = {}): P
 }
 
 /** A payout that the bank must show: one of nothing moves no money, and a cancelled or failed one never arrives. */
-export const openPayout = (s: string): string =>
+const openPayout = (s: string): string =>
   `(${s}.bank_group_id is null and ${s}.payout_minor <> 0 and ${s}.status in ('pending', 'in_transit', 'paid'))`
 
 /** New suggestions are compared with the old ones, so that a run that finds the same again writes nothing. */

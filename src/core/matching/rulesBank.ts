@@ -50,7 +50,7 @@ export interface BankInput {
 }
 
 /** More would make chance sums likely and the search long. */
-export const SUBSET_CANDIDATES_MAX = 12
+const SUBSET_CANDIDATES_MAX = 12
 
 interface Open {
   payouts: Map<string, OpenPayout>

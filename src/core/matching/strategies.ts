@@ -34,8 +34,8 @@ const kindsOf = (...parts: Part[]): string =>
     .join(', ')
 
 /** Kinds whose amount is compared with something. */
-export const COMPARED_KINDS = kindsOf('income', 'refund', 'dispute')
-export const LINKED_KINDS = kindsOf('linked')
+const COMPARED_KINDS = kindsOf('income', 'refund', 'dispute')
+const LINKED_KINDS = kindsOf('linked')
 
 /** The part of the kind in `column`, as SQL. */
 export const partSql = (column: string): string =>

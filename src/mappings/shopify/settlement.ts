@@ -19,7 +19,7 @@ const Text = Type.String({ minLength: 1, maxLength: 200 })
 const BigId = Type.Union([Text, Type.Integer()])
 const Money = Type.Object({ amount: Type.String(), currencyCode: Type.String({ pattern: '^[A-Z]{3}$' }) }, open)
 
-export const ShopifyPayout = Type.Object(
+const ShopifyPayout = Type.Object(
   {
     id: Text,
     legacyResourceId: maybe(BigId),

@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CHECKS } from '../../../src/core/checks.ts'
 import { postJournals } from '../../../src/core/books/post.ts'
+import { writeOffBreak } from '../../../src/core/breaks/actions.ts'
+import { auditFees } from '../../../src/core/fees/audit.ts'
+import { syncTariffs } from '../../../src/core/fees/tariffs.ts'
 import { claimDue, recordResults } from '../../../src/core/availability/push.ts'
 import { reserveHolds } from '../../../src/core/holds/reserve.ts'
 import { requestMovement } from '../../../src/core/movements/movements.ts'
@@ -84,6 +87,7 @@ beforeAll(async () => {
     insert into bank_lines (statement_id, connection_id, external_id, booked_on, currency, amount_minor, settlement_id, match_state)
     select '00000000-0000-7000-8000-000000000001', 'bank', '1', '2026-03-05', 'EUR', 900, id, 'matched' from settlements`)
   await booked()
+  await judged()
   const claimed = await claimDue(world.db, world.ctx, { connection_id: 'shop', limit: 10, lease_ms: 1_000 })
   const results = claimed.map(({ listing_id }) => ({ listing_id, outcome: 'set' as const }))
   await inTransaction(world.db, (tx) => recordResults(tx, world.ctx, claimed, results))
@@ -117,6 +121,20 @@ async function supplies(): Promise<void> {
   )
   const [work] = await workOf(world, 'TR-1')
   await world.apply('wms', shipmentFact(world, 'S-TR', work!.number, { TEA: 2 }))
+}
+
+/** A fee that is judged, and two differences: one that waits for somebody, one that is written off. */
+async function judged(): Promise<void> {
+  const document = { currency: 'EUR', clauses: [{ id: 'card', when: { kinds: ['sale' as const] }, percent_bp: 250 }] }
+  const tariff = { connection_id: 'bank', name: 'cards', valid_from: '2026-01-01', valid_to: null, document }
+  await inTransaction(world.db, (tx) => syncTariffs(tx, [tariff], world.ctx.now))
+  await auditFees(world.db, world.ctx, null)
+  const [, lost] = await world.db.query<{ id: number }>(`
+    insert into breaks (company_id, connection_id, type, fingerprint, state, currency, amount_minor, aged_from, opened_at, seen_at, changed_at)
+    select 'acme', 'bank', 'bank_amount_diff', f, 'open', 'EUR', -70, '2026-03-05', now(), now(), now() from unnest('{a,b}'::text[]) f
+    returning id`)
+  const wish = { id: lost!.id, by: 'user:ann', reason: 'our_error', text: 'lost', limit_minor: 100 } as const
+  await inTransaction(world.db, (tx) => writeOffBreak(tx, world.ctx, wish))
 }
 
 /** One way (or more) to break each invariant, in a transaction that is undone. Constraints and triggers are switched off for it. */
@@ -236,6 +254,18 @@ const SABOTAGE: Readonly<Record<string, readonly string[]>> = {
     `update bank_lines set amount_minor = amount_minor + 1`,
     `delete from journal_entries where journal_id in (select id from journals where kind = 'bank')`,
   ],
+  write_offs_are_booked_once: [
+    `delete from journals where kind = 'write_off'`,
+    `update breaks set state = 'written_off'`,
+    `update breaks set state = 'resolved'`,
+  ],
+  breaks_are_in_a_state_that_fits: [
+    `update breaks set write_off_requested_by = 'user:ann'`,
+    `update breaks set gone_at = now()`,
+    `update breaks set state = 'assigned' where state = 'open'`,
+    `update breaks set owner = 'ben'`,
+  ],
+  fee_audits_name_a_tariff_of_their_connection: [`update tariffs set connection_id = 'shop'`],
   people_have_a_key_or_are_erased: [
     `update people_keys set wrapped_key = null`,
     `update people_keys set erased_at = now()`,

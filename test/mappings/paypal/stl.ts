@@ -9,7 +9,7 @@ export interface Deed {
   invoice?: string
 }
 
-export const HEADINGS = [
+const HEADINGS = [
   'CH', 'Transaction ID', 'Invoice ID', 'PayPal Reference ID', 'PayPal Reference ID Type', 'Transaction Event Code',
   'Transaction Initiation Date', 'Transaction Completion Date', 'Transaction  Debit or Credit', 'Gross Transaction Amount',
   'Gross Transaction Currency', 'Fee Debit or Credit', 'Fee Amount', 'Fee Currency', 'Custom Field', 'Consumer ID', 'Payment Tracking ID',
@@ -19,7 +19,7 @@ export const HEADINGS = [
 const side = (minor: number): string => (minor < 0 ? 'DR' : 'CR')
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)
 
-export function bodyRow(deed: Deed, second: number): string[] {
+function bodyRow(deed: Deed, second: number): string[] {
   const at = `2026/03/01 08:${String(Math.floor(second / 60)).padStart(2, '0')}:${String(second % 60).padStart(2, '0')} -0700`
   return [
     'SB', deed.id, deed.invoice ?? '', deed.reference ?? '', deed.reference === undefined ? '' : 'TXN', deed.code, at, at, side(deed.minor),
