@@ -62,9 +62,9 @@ test.each([
   [
     'old',
     '#1003',
-    selling(OLD, 'MUG-BLUE'),
+    selling(OLD, 'TEA-BLACK-100'),
     { total_minor: 1800, currency: 'USD', payment_state: 'authorized' },
-    { sku: 'MUG-BLUE', quantity: 2 },
+    { sku: 'TEA-BLACK-100', quantity: 2 },
   ],
 ])(
   'an order body of the %s shape, signed and posted, is shown by the command line',

@@ -9,7 +9,7 @@ import { compare, createModelWorld, withRig } from './modelWorld.ts'
  * CROSSDOCK_MODEL_SEQUENCES=100000 for a long run. SEED=… CROSSDOCK_MODEL_PATH=… (both are printed on failure) to have one sequence
  * again; without the path, all of them.
  */
-const SEQUENCES = Number(process.env['CROSSDOCK_MODEL_SEQUENCES'] ?? 100)
+const SEQUENCES = Number(process.env['CROSSDOCK_MODEL_SEQUENCES'] ?? 50)
 const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 const PATH = process.env['CROSSDOCK_MODEL_PATH']
 /** CROSSDOCK_MODEL_SHRINK=no: show the sequence that failed as it is. */
