@@ -87,6 +87,13 @@ export async function judgeWorld(
   }
 }
 
+/** Whoever was passed over because another transaction held him is asked again by the sweep; here now instead of in half a minute. */
+const WAKE_WAITING: Wake = {
+  queue: 'maintenance',
+  name: 'allocate_waiting',
+  data: {},
+  key: 'maintenance-allocate-waiting',
+}
 const WAKE_MATCH: Wake = { queue: 'settlement', name: 'match', data: {}, key: 'settlement-match' }
 
 /** The safe path after the fast one, now instead of at its time: what a lost message left out is asked for, money that came before its order is matched. */
@@ -94,7 +101,7 @@ async function pullEverything({ hub }: RunningHub): Promise<void> {
   const pulls = [...hub.connections.values()].flatMap(({ id, connector }) =>
     Object.keys(connector.pull ?? {}).map((stream) => wakePull(id, stream)),
   )
-  await forceAll(hub, [...pulls, WAKE_MATCH])
+  await forceAll(hub, [...pulls, WAKE_MATCH, WAKE_WAITING])
   await new Promise((resolve) => setTimeout(resolve, 500))
 }
 

@@ -83,12 +83,17 @@ function undersold(evidence: Evidence, orders: readonly JudgedOrder[], free: Lyi
   const lying: Lying = new Map([...free].map(([place, units]) => [place, new Map(units)]))
   let found = 0
   for (const { shop, order, statement } of orders.toSorted((a, b) => a.shop.priority - b.shop.priority)) {
-    // Units that are promised and have not left are late or lost, which is another fault.
-    const short = sum(Object.values(statement?.shortfall ?? {}))
-    for (const { line, units } of short > 0 ? waitingLines(order) : []) {
+    // Units that are promised and have not left are unpaid, late or lost, which is another fault.
+    const short = statement?.shortfall ?? {}
+    for (const { line, units } of waitingLines(order)) {
       const offer = shop.offers.find(({ sku }) => sku === line.sku)
+      if (offer === undefined) continue
+      const missing = Math.max(
+        0,
+        ...Object.entries(offer.takes).map(([item, each]) => Math.ceil((short[item] ?? 0) / each)),
+      )
       const places = shop.shelf.serves_from.filter((place) => !refused.has(`${order.number} ${place}`))
-      if (offer !== undefined) found += take(offer, units, places, lying)
+      found += take(offer, Math.min(units, missing), places, lying)
     }
   }
   return found
