@@ -8,6 +8,7 @@ import { defineJob } from '../define.ts'
 import { PUSH_TIMEOUT_MS, pushAvailability } from '../push.ts'
 import { readBackSample } from '../readBack.ts'
 import { connectionsToPush, wakeAll, wakePush, wakePushes } from '../wake.ts'
+import { upkeep } from './upkeep.ts'
 
 /** Tells one channel what may be sold. */
 export const availability = defineJob({
@@ -34,12 +35,8 @@ export const readBack = defineJob({
 })
 
 /** Which places have fallen silent, and which speak again. */
-export const trust = defineJob({
+export const trust = upkeep({
   name: 'trust',
-  queue: 'maintenance',
-  data: Type.Object({}),
-  timeout_ms: 60_000,
-  concurrency: 1,
   run: async (hub) => {
     const { distrusted, healed } = await inTransaction(hub.db, (tx) => judgeSources(tx, hub.clock.now()))
     if (distrusted + healed > 0) await wakePushes(hub)
@@ -48,12 +45,8 @@ export const trust = defineJob({
 })
 
 /** Sales by channel and the lag of each, for the adaptive buffer. */
-export const measure = defineJob({
+export const measure = upkeep({
   name: 'measure',
-  queue: 'maintenance',
-  data: Type.Object({}),
-  timeout_ms: 60_000,
-  concurrency: 1,
   run: async (hub) => {
     const minutes = hub.config.inventory.velocity_minutes
     const { items, listings } = await inTransaction(hub.db, (tx) => measureRisk(tx, coreContext(hub), minutes))
@@ -63,12 +56,8 @@ export const measure = defineJob({
 })
 
 /** Old proofs are asserted again, although nothing has moved. */
-export const reassert = defineJob({
+export const reassert = upkeep({
   name: 'reassert',
-  queue: 'maintenance',
-  data: Type.Object({}),
-  timeout_ms: 60_000,
-  concurrency: 1,
   run: async (hub) => {
     const told = [...hub.connections.values()].filter(
       ({ connector, config }) => connector.availability !== undefined && config.availability.push,

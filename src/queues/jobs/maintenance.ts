@@ -1,4 +1,3 @@
-import Type from 'typebox'
 import { allocateWaiting } from '../../core/inventory/allocate.ts'
 import { expireCartHolds, pruneHolds } from '../../core/holds/end.ts'
 import { bindHold, findMissedBindings } from '../../core/holds/handOver.ts'
@@ -10,27 +9,19 @@ import { prune } from '../../db/prune.ts'
 import { inTransaction } from '../../db/transaction.ts'
 import type { Hub } from '../../hub.ts'
 import { coreContext } from '../context.ts'
-import { defineJob } from '../define.ts'
 import { newSweep, sweepOnce } from '../sweep.ts'
 import { wakeAll, wakeDrain, wakePushes } from '../wake.ts'
+import { upkeep } from './upkeep.ts'
 
 /** What the in-process sweeper does every second, as a job that a person can start and watch. */
-export const sweep = defineJob({
+export const sweep = upkeep({
   name: 'sweep',
-  queue: 'maintenance',
-  data: Type.Object({}),
-  timeout_ms: 60_000,
-  concurrency: 1,
   run: async (hub) => (await sweepOnce(hub, newSweep())).sentence,
 })
 
 /** Rows that parked in the very moment in which their cause was fixed. */
-export const wakeMissedRows = defineJob({
+export const wakeMissedRows = upkeep({
   name: 'wake_missed',
-  queue: 'maintenance',
-  data: Type.Object({}),
-  timeout_ms: 60_000,
-  concurrency: 1,
   run: async (hub) => {
     const woken = await inTransaction(hub.db, (tx) => wakeMissed(tx, hub.clock.now()))
     if (woken > 0) await wakeAll(hub, [...hub.connections.keys()].map(wakeDrain))
@@ -42,12 +33,8 @@ const EXPIRE_ORDERS_MAX = 200
 const EXPIRE_ROUNDS_MAX = 100
 
 /** Gives back what was held for money that did not come, and tells the channels that it may be sold again. */
-export const expire = defineJob({
+export const expire = upkeep({
   name: 'expire',
-  queue: 'maintenance',
-  data: Type.Object({}),
-  timeout_ms: 60_000,
-  concurrency: 1,
   run: async (hub, _data, reporter) => {
     let expired = 0
     for (let round = 0; round < EXPIRE_ROUNDS_MAX && !reporter.signal.aborted; round += 1) {
@@ -64,12 +51,8 @@ export const expire = defineJob({
 const WAITING_ORDERS_MAX = 500
 
 /** Serves orders that were passed over when their units came, because somebody had them in hand. */
-export const allocateWaitingOrders = defineJob({
+export const allocateWaitingOrders = upkeep({
   name: 'allocate_waiting',
-  queue: 'maintenance',
-  data: Type.Object({}),
-  timeout_ms: 60_000,
-  concurrency: 1,
   run: async (hub) => {
     const served = await inTransaction(hub.db, (tx) => allocateWaiting(tx, coreContext(hub), WAITING_ORDERS_MAX))
     if (served > 0) await wakePushes(hub)
@@ -98,12 +81,8 @@ const PRUNE_HOLDS_MAX = 20_000
 const EXPIRED_PLACES_MAX = 500
 
 /** Takes units whose lots are too old out of sale, and tells the channels. */
-export const expiredLots = defineJob({
+export const expiredLots = upkeep({
   name: 'expired_lots',
-  queue: 'maintenance',
-  data: Type.Object({}),
-  timeout_ms: 60_000,
-  concurrency: 1,
   run: async (hub) => {
     const { units } = await inTransaction(hub.db, (tx) => quarantineExpired(tx, coreContext(hub), EXPIRED_PLACES_MAX))
     if (units > 0) await wakePushes(hub)
@@ -112,12 +91,8 @@ export const expiredLots = defineJob({
 })
 
 /** Keeps the attempt log and the sessions from growing for ever. */
-export const pruneOld = defineJob({
+export const pruneOld = upkeep({
   name: 'prune',
-  queue: 'maintenance',
-  data: Type.Object({}),
-  timeout_ms: 60_000,
-  concurrency: 1,
   run: async (hub) => {
     const { attempts, sessions, publications, cases } = await prune(hub.db, hub.clock.now())
     const holds = await inTransaction(hub.db, (tx) => pruneHolds(tx, hub.clock.now(), PRUNE_HOLDS_MAX))
@@ -128,12 +103,8 @@ export const pruneOld = defineJob({
 const BACKFILL_TRANSFERS_MAX = 100
 
 /** Has units brought from places that do not serve a channel, for orders that were told so. */
-export const backfill = defineJob({
+export const backfill = upkeep({
   name: 'backfill',
-  queue: 'maintenance',
-  data: Type.Object({}),
-  timeout_ms: 60_000,
-  concurrency: 1,
   run: async (hub) => {
     const made = await inTransaction(hub.db, (tx) => backfillByTransfer(tx, coreContext(hub), BACKFILL_TRANSFERS_MAX))
     if (made > 0) await wakePushes(hub)
