@@ -9,6 +9,8 @@ const UNIT = [
   'test/core/**/rules*.test.ts',
   'test/mappings/**/*.test.ts',
   'test/connectors/**/*.test.ts',
+  'test/scripts/**/*.test.ts',
+  'examples/**/*.test.ts',
 ]
 
 export default defineConfig({

@@ -4,6 +4,7 @@ import { buildProgram } from '../src/cli/main.ts'
 import { ConfigSchema } from '../src/config/schema.ts'
 import { connectors } from '../src/connectors/index.ts'
 import type { Connector } from '../src/connectors/_kit/define.ts'
+import { describeConnector, type CapabilityText } from '../src/connectors/_kit/describe.ts'
 
 /**
  * The documents that are made from the code, by path from the root of the repository. `npm run docs` writes them, and a test fails when
@@ -224,27 +225,19 @@ function configurationPage(): string {
 
 // ── connectors ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-const GRADES: Readonly<Record<Connector['grade'], string>> = {
-  fixtures: "the vendor's published samples",
-  simulator: 'a simulator that speaks its protocol',
-  sandbox_account: "the vendor's own test account",
-}
+const names = (texts: readonly CapabilityText[]): string => texts.map(({ name }) => name).join(', ') || 'nothing'
 
 function connectorIndex(all: readonly Connector[]): string {
-  const rows = all.map((connector) => [
-    `[${connector.label}](${connector.id}.md)`,
-    `\`${connector.id}\``,
-    connector.kind,
-    [
-      ...(connector.webhook === undefined ? [] : ['webhooks']),
-      ...Object.keys(connector.pull ?? {}),
-      ...(connector.files === undefined ? [] : ['files']),
-    ].join(', '),
-    outgoing(connector)
-      .map(([name]) => name)
-      .join(', ') || 'nothing',
-    GRADES[connector.grade],
-  ])
+  const rows = all
+    .map(describeConnector)
+    .map((described) => [
+      `[${described.label}](${described.id}.md)`,
+      `\`${described.id}\``,
+      described.kind,
+      names(described.in),
+      names(described.out),
+      described.proven_against,
+    ])
   return [
     '# Connectors',
     '',
@@ -256,93 +249,45 @@ function connectorIndex(all: readonly Connector[]): string {
   ].join('\n')
 }
 
-const units = (count: number): string => (count === 1 ? 'one a call' : `up to ${count} a call`)
-
-/** What the hub tells this vendor. */
-function outgoing({ availability, fulfillment, shipments }: Connector): [string, string][] {
-  const settled = (effect: { confirm?: unknown }): string =>
-    effect.confirm === undefined ? 'repeated under its key' : 'an unknown outcome is settled by reading back'
-  return [
-    ...(availability === undefined
-      ? []
-      : [
-          [
-            'availability',
-            [
-              units(availability.batch_max),
-              availability.compare_and_set ? 'compare-and-set' : 'absolute, without compare-and-set',
-              ...(availability.read === undefined ? [] : ['read back']),
-            ].join('; '),
-          ] as [string, string],
-        ]),
-    ...(fulfillment === undefined
-      ? []
-      : [['work', `${units(fulfillment.batch_max)}; ${settled(fulfillment)}`] as [string, string]]),
-    ...(shipments === undefined
-      ? []
-      : [['shipments', `${units(shipments.batch_max)}; ${settled(shipments)}`] as [string, string]]),
-  ]
-}
-
-function incoming({ webhook, pull, files, inbound }: Connector): [string, string][] {
-  return [
-    ...(webhook === undefined
-      ? []
-      : [['webhooks', 'at `/webhooks/<connection>`, signature checked'] as [string, string]]),
-    ...Object.keys(pull ?? {}).map((stream): [string, string] => [
-      `pull of ${stream}`,
-      `\`pull.${stream}_every_seconds\``,
-    ]),
-    ...(files === undefined
-      ? []
-      : [['files', 'from a folder or over SFTP; the README shows their columns'] as [string, string]]),
-    [
-      'payloads',
-      Object.keys(inbound)
-        .map((topic) => `\`${topic}\``)
-        .join(', '),
-    ],
-  ]
-}
-
-/** The limit that a connection has when its settings say nothing else. */
-function limitText({ http }: Connector): [string, string][] {
-  if (http === undefined) return []
-  const { calls, per_ms } = http.limit({})
-  return [['limit', `${calls} calls in ${per_ms} ms by default, shared by all processes`]]
-}
+const capabilityTable = (texts: readonly CapabilityText[]): string[] =>
+  texts.length === 0
+    ? ['Nothing.', '']
+    : tableOf(
+        ['what', 'how'],
+        texts.map(({ name, how }) => [name, cell(how)]),
+      )
 
 function connectorPage(connector: Connector): string {
-  const topics = connector.webhook?.topics ?? []
+  const described = describeConnector(connector)
   const facts: [string, string][] = [
-    ['connector', `\`${connector.id}\``],
-    ['kind', connector.kind],
-    ['proven against', GRADES[connector.grade]],
-    ...limitText(connector),
-    ['`connections test`', connector.test === undefined ? 'not possible' : 'one cheap call'],
+    ['connector', `\`${described.id}\``],
+    ['kind', described.kind],
+    ['proven against', described.proven_against],
+    ...(described.auth === null ? [] : [['sign-in', described.auth] as [string, string]]),
+    ...(described.limit === null ? [] : [['limit', described.limit] as [string, string]]),
+    ['`connections test`', described.test],
   ]
+  const list = (heading: string, words: readonly string[]): string[] =>
+    words.length === 0 ? [] : [heading, '', ...words.map((word) => `- \`${word}\``), '']
   return [
-    `# ${connector.label}`,
+    `# ${described.label}`,
     '',
-    made(`\`src/connectors/${connector.id}\``),
+    made(`\`src/connectors/${described.id}\``),
     '',
-    `Set-up and quirks: [README](../../src/connectors/${connector.id}/README.md).`,
+    `Set-up and quirks: [README](../../src/connectors/${described.id}/README.md).`,
     '',
     ...tableOf(['', ''], facts),
     '## In',
     '',
-    ...tableOf(
-      ['what', 'how'],
-      incoming(connector).map(([name, how]) => [name, cell(how)]),
-    ),
-    'The words under "payloads" are what `crossdock preview` takes for this connector.',
-    '',
+    ...capabilityTable(described.in),
     '## Out',
     '',
-    ...(outgoing(connector).length === 0 ? ['Nothing.', ''] : tableOf(['what', 'how'], outgoing(connector))),
+    ...capabilityTable(described.out),
     '## Settings',
     '',
     ...tableOf(['setting', 'values', 'default', 'meaning'], settingRows(connector.settings)),
-    ...(topics.length === 0 ? [] : ['## Webhook topics', '', ...topics.map((topic) => `- \`${topic}\``), '']),
+    ...list('## Topics that `crossdock preview` takes', described.topics),
+    ...list('## Webhook topics', described.webhook_topics),
+    ...list('## Formats of payout files', described.settlement_formats),
   ].join('\n')
 }

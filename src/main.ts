@@ -3,6 +3,7 @@ import type { Config } from './config.ts'
 import { vaultKey } from './config.ts'
 import { syncCatalog } from './core/inventory/catalog.ts'
 import { syncTariffs } from './core/fees/tariffs.ts'
+import { syncLabels } from './core/labels/syncLabels.ts'
 import { syncRouting } from './core/routing/syncRouting.ts'
 import { openVault } from './core/people/vault.ts'
 import { createIntake, type Intake } from './db/inbox.ts'
@@ -64,7 +65,7 @@ export async function openHub(options: HubOptions): Promise<OpenHub> {
     const db = openDb({ url: database.url, pool_max: config.database.pool_max, application_name: 'crossdock', log })
     opened.push(db)
     const vault = openVault(await vaultKey(config.secrets.vault_key, config.vault_key_file))
-    const connections = connectAll(config, { db, log, clock, random })
+    const connections = connectAll(config, { db, log, clock, random, vault })
     opened.push({
       close: async () =>
         void (await Promise.allSettled([...connections.values()].map(({ port }) => port.files.close()))),
@@ -80,6 +81,7 @@ export async function openHub(options: HubOptions): Promise<OpenHub> {
     await inTransaction(db, async (tx) => {
       await syncCatalog(tx, coreContext(hub), catalogOf(config))
       await syncRouting(tx, coreContext(hub), config)
+      await syncLabels(tx, config)
       await syncTariffs(tx, tariffsOf(config), clock.now())
     })
     return { hub, queues, database, close }

@@ -41,7 +41,9 @@ const OWNERS: { what: RegExp; owner: RegExp; kind: 'package' | 'text' }[] = [
   { kind: 'package', what: /^(bullmq|ioredis)$/, owner: /^queues\/bull\.ts$/ },
   { kind: 'package', what: /^(@?fastify|@bull-board)(\/|$)/, owner: /^http\// },
   { kind: 'package', what: /^(pg|knex)$/, owner: /^db\// },
-  { kind: 'package', what: /^(axios|p-retry)$/, owner: /^connectors\/_kit\/http\.ts$/ },
+  { kind: 'package', what: /^axios$/, owner: /^connectors\/_kit\/wire\.ts$/ },
+  { kind: 'package', what: /^p-retry$/, owner: /^connectors\/_kit\/http\.ts$/ },
+  { kind: 'package', what: /^@(aws-sdk|smithy)\//, owner: /^connectors\/_kit\/messages\.ts$/ },
   { kind: 'text', what: /\bprocess\.env\b/, owner: /^config\.ts$/ },
 ]
 
@@ -192,6 +194,7 @@ describe('architecture', () => {
     ['src/mappings/acme/order.ts', "import { orders } from '../other/order.ts'"],
     ['src/connectors/acme/index.ts', "import { other } from '../other/index.ts'"],
     ['src/connectors/acme/operations.ts', "import axios from 'axios'"],
+    ['src/connectors/acme/notifications.ts', "import { SQSClient } from '@aws-sdk/client-sqs'"],
     ['src/queues/drain.ts', "const { Queue } = await import('bullmq')"],
     ['src/http/webhooks.ts', "import { start } from '../main.ts'"],
     ['src/console/pages.ts', "import fastify from 'fastify'"],

@@ -188,6 +188,18 @@ describe('the items CSV', () => {
     expect(items).toHaveLength(4)
   })
 
+  test('says what units weigh and measure', async () => {
+    await writeFile(join(folder, 'items.csv'), 'sku,company,weight_g,size_mm\nROPE,acme,1200,300x200x100\nMAT,acme,,\n')
+    const { items } = await load(withCsv)
+    expect(items).toContainEqual({ sku: 'ROPE', company: 'acme', weight_g: 1200, size_mm: [300, 200, 100] })
+    expect(items).toContainEqual({ sku: 'MAT', company: 'acme' })
+    await writeFile(join(folder, 'items.csv'), 'sku,company,weight_g,size_mm\nROPE,acme,,\nMAT,acme,1.2 kg,30x20\n')
+    expect(await faultsOf(withCsv)).toMatchObject([
+      { file: './items.csv', line: 3, path: 'weight_g' },
+      { file: './items.csv', line: 3, path: 'size_mm' },
+    ])
+  })
+
   test('has its faults told by its own name and lines', async () => {
     await writeFile(join(folder, 'items.csv'), 'sku,company\nROPE,acme\n,acme\nPEG,nobody\nROPE,acme\n')
     const faults = await faultsOf(withCsv)

@@ -42,7 +42,10 @@ test('finance has defaults, and tariffs become the core’s', () => {
     reserve_days: 180,
     deferred_days: 30,
     cost_method: 'fifo',
+    bank_rules: [],
   })
+  const rule = `finance: { bank_rules: [{ contains: ['ADYEN N.V.'], connection: ${connection} }] }`
+  expect(load(rule).finance.bank_rules).toEqual([{ contains: ['ADYEN N.V.'], connection }])
   expect(load('finance: { tolerances_minor: { EUR: 2 }, settlement_days_of: { x: 30 } }').finance).toMatchObject({
     tolerances_minor: { EUR: 2 },
     settlement_days_of: { x: 30 },
@@ -85,6 +88,21 @@ test.each([
     tariffs(clauses('id: a, percent_bp: 1'), clauses('id: a, percent_bp: 1')),
     /valid_from: .*already given/,
   ],
+  [
+    'a bank rule about nobody',
+    `finance: { bank_rules: [{ contains: [Some Bank], connection: nobody }] }`,
+    /^finance\.bank_rules\[0\]\.connection: there is no connection "nobody"/,
+  ],
+  [
+    'a bank rule with a word that says nothing',
+    `finance: { bank_rules: [{ contains: [Some Bank, '-A-'], connection: ${connection} }] }`,
+    /^finance\.bank_rules\[0\]\.contains\[1\]: "-A-" is too short/,
+  ],
+  [
+    'the same word in two bank rules',
+    `finance: { bank_rules: [{ contains: [Some Bank], connection: ${connection} }, { contains: [SOMEBANK], connection: ${connection} }] }`,
+    /bank_rules\[1\]\.contains\[0\]: "SOMEBANK" is already given in line \d+/,
+  ],
   ['an unknown currency word', 'finance: { tolerances_minor: { euro: 2 } }', /tolerances_minor/],
   [
     'an unknown connection',
@@ -93,4 +111,15 @@ test.each([
   ],
 ])('%s is a fault with its path', (_, text, expected) => {
   expect(faultsOf(text)).toEqual([expect.stringMatching(expected)])
+})
+
+test('a fault of a bank rule names its line', () => {
+  const text = 'finance:\n  bank_rules:\n    - contains:\n        - Some Bank\n      connection: nobody'
+  try {
+    load(text)
+    expect.unreachable()
+  } catch (thrown) {
+    const offset = GOOD.split('\n').length
+    expect(configFaults(thrown)).toMatchObject([{ line: offset + 5, message: expect.stringContaining('nobody') }])
+  }
 })

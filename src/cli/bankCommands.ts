@@ -103,13 +103,15 @@ function addLists(bank: Command): void {
 
 const linesText = (rows: readonly BankLineRow[]): string =>
   table(
-    ['line', 'booked', 'currency', 'minor units', 'state', 'reference', 'text'],
+    ['line', 'booked', 'currency', 'minor units', 'state', 'payout', 'match', 'reference', 'text'],
     rows.map((row) => [
       row.id,
       row.booked_on,
       row.currency,
       row.amount_minor,
       row.match_state,
+      row.settlement_id,
+      row.match_id,
       row.reference,
       row.text?.slice(0, 80),
     ]),

@@ -3,7 +3,7 @@ import { HubError } from '../core/errors.ts'
 import { listConnections } from '../db/readConnections.ts'
 import type { Hub } from '../hub.ts'
 import { systemParts } from '../main/parts.ts'
-import { pauseConnection, resumeConnection, testConnection } from '../queues/connections.ts'
+import { pauseConnection, resumeConnection, testConnection, type TestedConnection } from '../queues/connections.ts'
 import { actor } from './actor.ts'
 import { cursorOption, limitOption } from './arguments.ts'
 import { withDb, withHub, type CommonOptions } from './options.ts'
@@ -29,12 +29,14 @@ export function addConnectionCommands(program: Command): void {
     })
   connections
     .command('test')
-    .description('makes one cheap call and shows what came back; exit code 1 when the vendor refuses')
+    .description(
+      'makes one cheap call and shows what came back, and all checks of the connector; exit code 1 when one fails',
+    )
     .argument('<id>', 'the connection')
     .action(async (id: string, _options: object, command: Command) => {
       const options = command.optsWithGlobals<CommonOptions>()
       const result = await withHub(options, ({ hub }) => test(hub, id))
-      print(options, result, () => (result.ok ? `${id}: ${printable(result.shown)}` : refusalText(id, result)))
+      print(options, result, () => (result.error === undefined ? testedText(id, result) : refusalText(id, result)))
       if (!result.ok) process.exitCode = EXIT.failed
     })
   addStateCommands(connections)
@@ -90,17 +92,20 @@ async function list(options: ListOptions): Promise<void> {
   )
 }
 
-type TestResult = { ok: true; connection: string; shown: string } | (ErrorDocument & { connection: string })
+type TestResult =
+  | ({ ok: boolean; error?: undefined; connection: string } & TestedConnection)
+  | (ErrorDocument & { connection: string })
 
 /** The vendor's refusal is the answer that was asked for; a connection that does not exist is the caller's mistake. */
 async function test(hub: Hub, id: string): Promise<TestResult> {
   const connection = hub.connections.get(id)
   if (connection === undefined) throw unknownConnection(hub, id)
-  if (connection.connector.test === undefined) {
-    throw new HubError('unsupported', `${connection.connector.label} has nothing to test a connection with`)
-  }
+  const { test: call, selfTest, label } = connection.connector
+  if (call === undefined && selfTest === undefined)
+    throw new HubError('unsupported', `${label} has nothing to test a connection with`)
   try {
-    return { ok: true, connection: id, shown: await testConnection(hub, id) }
+    const tested = await testConnection(hub, id)
+    return { ok: tested.checks?.every(({ ok }) => ok) ?? true, connection: id, ...tested }
   } catch (thrown) {
     return { ...errorDocument(thrown), connection: id }
   }
@@ -110,6 +115,15 @@ const unknownConnection = (hub: Hub, id: string): HubError =>
   new HubError('not_found', `there is no connection "${id}"`, {
     hint: `configured: ${[...hub.connections.keys()].join(', ') || 'none'}`,
   })
+
+const testedText = (id: string, { shown, checks = [] }: TestedConnection): string =>
+  [
+    `${id}: ${printable(shown)}`,
+    ...checks.map(({ name, ok, detail, expires_at }) => {
+      const end = expires_at === null ? '' : ` (until ${expires_at.toISOString().slice(0, 10)})`
+      return `  ${ok ? 'ok    ' : 'FAILED'} ${printable(name)}: ${printable(detail)}${end}`
+    }),
+  ].join('\n')
 
 const refusalText = (id: string, { error }: ErrorDocument): string =>
   `${id}: ${error.code}: ${printable(error.message)}${error.hint === undefined ? '' : `\n  ${error.hint}`}`

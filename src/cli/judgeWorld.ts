@@ -1,15 +1,23 @@
 import { HubError } from '../core/errors.ts'
+import { STREAMS } from '../core/model/fact.ts'
 import { explainSku } from '../core/inventory/read.ts'
 import { readPromises } from '../core/orders/promises.ts'
 import { verify } from '../core/verify.ts'
 import type { RunningHub } from '../main.ts'
 import { coreContext } from '../queues/context.ts'
+import { canPull } from '../queues/pull.ts'
 import { forceAll, wakePull, type Wake } from '../queues/wake.ts'
 import type { HubStatement } from '../sandbox/evidence.ts'
 import { judge, type Judgement } from '../sandbox/judge.ts'
+import { judgeBreaks, type BreaksJudged } from '../sandbox/judgeBreaks.ts'
+import { erpIsWhole, type ErpJudged } from '../sandbox/judgeErp.ts'
+import { labelsAreWhole, type LabelsJudged } from '../sandbox/judgeLabels.ts'
 import { KIND } from '../sandbox/simulator.ts'
 import type { ShelfMove } from '../sandbox/trade.ts'
 import type { World } from '../sandbox/world.ts'
+import { reconcile } from './reconcileWorld.ts'
+import { erpOfWorld, tellErpNow } from './erpWorld.ts'
+import { labelsOfWorld } from './labelsWorld.ts'
 import { settle } from './settle.ts'
 
 export interface WorldTraded {
@@ -18,22 +26,27 @@ export interface WorldTraded {
   trade_seconds: number
 }
 
-export type WorldJudged = Judgement & {
-  /** SKUs whose explanation does not add up to what a storefront shows. */
-  explained_wrong: number
-  wrong_explanations: string[]
-  verified: boolean
-  /** Checks of the hub's own books that failed, each with some examples. */
-  failed_checks: string[]
-  backend: string
-  settled_after_ms: number
-}
+export type WorldJudged = Judgement &
+  BreaksJudged &
+  LabelsJudged &
+  Partial<ErpJudged> & {
+    /** SKUs whose explanation does not add up to what a storefront shows. */
+    explained_wrong: number
+    wrong_explanations: string[]
+    verified: boolean
+    /** Checks of the hub's own books that failed, each with some examples. */
+    failed_checks: string[]
+    backend: string
+    settled_after_ms: number
+  }
 
-const SETTLE_MS_MAX = 90_000
+/** Longer than the longest of the vendors' rate windows. */
+const STANDSTILL_MS_MAX = 90_000
 
 /**
  * Once nobody buys any more: waits until hub and vendors have come to rest, asks the vendors for whatever a lost message left out, has
- * the gateway pay out, and holds the vendors' own ledgers against what the hub states. `ok` is false when anything at all is off.
+ * the gateway pay out, with faults planted in what it and the bank tell, and holds the vendors' own ledgers against what the hub states.
+ * `ok` is false when anything at all is off: a planted fault that was not found, or a break that nobody has planted, among it.
  */
 export async function judgeWorld(
   world: World,
@@ -43,18 +56,20 @@ export async function judgeWorld(
 ): Promise<WorldJudged> {
   const { hub } = running
   // The vendors stay unkind while the rest is worked off; only then does a last calm round show what was left behind.
-  const quiet = () => settle(running, world, SETTLE_MS_MAX)
+  const quiet = () => settle(running, world, STANDSTILL_MS_MAX)
   const started = performance.now()
   await quiet()
   world.setFaults(KIND)
   await pullEverything(running)
   await quiet()
   const settled_after_ms = Math.round(performance.now() - started)
-  tell('the gateway pays out')
-  world.gateway.payOut()
+  tell('the gateway pays out, and some of what it and the bank say is wrong on purpose')
+  const told = world.payday()
   await quiet()
   await pullEverything(running)
   await quiet()
+  tell('the bank sends its statement')
+  const breaks = judgeBreaks(told.planted, await reconcile(world, running, told))
   const judgement = judge({
     shops: world.shops,
     places: world.houses.map(({ location_id, stock, simulator }) => ({
@@ -62,7 +77,8 @@ export async function judgeWorld(
       stock,
       ledger: simulator.ledger(),
     })),
-    gateway: world.gateway.ledger(),
+    gateway: { payouts: [...world.gateway.ledger().payouts, ...world.marketplaces.flatMap((each) => each.payouts())] },
+    misstated: told.misstated,
     hub: {
       orders: await readPromises(hub.db, [...hub.connections.keys()]),
       open: await openPromises(running),
@@ -71,11 +87,23 @@ export async function judgeWorld(
     moves: traded.moves,
     trade_seconds: traded.trade_seconds,
   })
+  const labels = await labelsOfWorld(world, running)
+  await tellErpNow(world, running, quiet)
+  const erp = await erpOfWorld(world, running)
   const wrong_explanations = await wrongExplanations(world, running)
   const verified = await verify(hub.db)
   return {
     ...judgement,
-    ok: judgement.ok && wrong_explanations.length === 0 && verified.ok,
+    ...breaks,
+    ...labels,
+    ...erp,
+    ok:
+      judgement.ok &&
+      labelsAreWhole(labels) &&
+      (erp === null || erpIsWhole(erp)) &&
+      breaks.breaks_missed + breaks.breaks_unplanted === 0 &&
+      wrong_explanations.length === 0 &&
+      verified.ok,
     explained_wrong: new Set(wrong_explanations.map((line) => line.split(':')[0])).size,
     wrong_explanations,
     verified: verified.ok,
@@ -96,13 +124,40 @@ const WAKE_WAITING: Wake = {
 }
 const WAKE_MATCH: Wake = { queue: 'settlement', name: 'match', data: {}, key: 'settlement-match' }
 
-/** The safe path after the fast one, now instead of at its time: what a lost message left out is asked for, money that came before its order is matched. */
+const PULL_MS_MAX = 240_000
+const PULL_AGAIN_MS = 2_000
+
+/**
+ * The safe path after the fast one, now instead of at its time: what a lost message left out is asked for, money that came before its
+ * order is matched. Waits until every stream has been read to its end, which may take several of a vendor's rate windows; one that the
+ * vendor refuses is asked again.
+ */
 async function pullEverything({ hub }: RunningHub): Promise<void> {
-  const pulls = [...hub.connections.values()].flatMap(({ id, connector }) =>
-    Object.keys(connector.pull ?? {}).map((stream) => wakePull(id, stream)),
+  const since = hub.clock.now()
+  let left = [...hub.connections.values()].flatMap(({ id, connector }) =>
+    STREAMS.filter((stream) => canPull(connector, stream)).map((stream) => ({ id, stream })),
   )
-  await forceAll(hub, [...pulls, WAKE_MATCH, WAKE_WAITING])
-  await new Promise((resolve) => setTimeout(resolve, 500))
+  await forceAll(hub, [...left.map(({ id, stream }) => wakePull(id, stream)), WAKE_MATCH, WAKE_WAITING])
+  const end = performance.now() + PULL_MS_MAX
+  let again = performance.now() + PULL_AGAIN_MS
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve, 250))
+    const ended = await hub.db.query<{ pull: string; done: boolean }>(
+      `select connection_id || ' ' || operation as pull, bool_or(error_code is null) as done from attempts
+       where operation like 'pull %' and at >= $1 group by 1`,
+      [since],
+    )
+    const done = new Map(ended.map((row) => [row.pull, row.done]))
+    const isDone = ({ id, stream }: (typeof left)[number]) => done.get(`${id} pull ${stream}`)
+    left = left.filter((pull) => isDone(pull) !== true)
+    if (left.length === 0 || performance.now() > end) return
+    if (performance.now() < again) continue
+    again = performance.now() + PULL_AGAIN_MS
+    await forceAll(
+      hub,
+      left.filter((pull) => isDone(pull) === false).map(({ id, stream }) => wakePull(id, stream)),
+    )
+  }
 }
 
 /** Units promised from a place that have not left it. */

@@ -1,18 +1,23 @@
 import { Command, CommanderError } from 'commander'
 import { addBreakCommands } from './breakCommands.ts'
+import { addAnswerCommands } from './answerCommands.ts'
 import { addBankCommands } from './bankCommands.ts'
 import { addCaseCommands } from './caseCommands.ts'
 import { addCloseCommands } from './closeCommands.ts'
 import { addConfigCommands } from './configCommands.ts'
+import { addConformanceCommand } from './conformanceCommand.ts'
 import { addConnectionCommands } from './connectionCommands.ts'
+import { addConnectorCommands } from './connectorCommands.ts'
 import { addCountCommands } from './countCommands.ts'
 import { addDeadLetterCommands } from './deadLetterCommands.ts'
 import { addDemoCommand } from './demoCommand.ts'
+import { addErpCommands } from './erpCommands.ts'
 import { addEventCommands } from './eventCommands.ts'
 import { addFeeCommands } from './feeCommands.ts'
 import { addFileCommands } from './fileCommands.ts'
 import { addFulfillmentCommands } from './fulfillmentCommands.ts'
 import { addJournalCommands } from './journalCommands.ts'
+import { addLabelCommands } from './labelCommands.ts'
 import { addMovementCommands } from './movementCommands.ts'
 import { addOperationCommands } from './operationCommands.ts'
 import { addOrderCommands } from './orderCommands.ts'
@@ -45,11 +50,14 @@ export function buildProgram(options: ReadOptions = {}): Command {
   addStartCommand(program)
   addDemoCommand(program)
   addPreviewCommand(program)
+  addConformanceCommand(program)
   addOrderCommands(program)
   addFulfillmentCommands(program)
+  addLabelCommands(program)
   addStockCommands(program)
   addRuleCommands(program)
   addCaseCommands(program)
+  addAnswerCommands(program)
   addPeakCommands(program)
   addSupplyCommands(program)
   addRoutingCommands(program)
@@ -59,10 +67,12 @@ export function buildProgram(options: ReadOptions = {}): Command {
   addDeadLetterCommands(program)
   addFileCommands(program)
   addConnectionCommands(program)
+  addConnectorCommands(program)
   addSettlementRun(addSettlementCommands(program))
   addBankCommands(program)
   addJournalCommands(program)
   addCloseCommands(program)
+  addErpCommands(program)
   addBreakCommands(program)
   addFeeCommands(program)
   addOperationCommands(program)

@@ -108,6 +108,7 @@ function orderText(order: OrderShown): string {
       `fulfillment ${order.fulfillment_state}`,
       `reservation ${order.reservation_state}`,
       ...(order.ship_by === null ? [] : [`ship by ${order.ship_by}`]),
+      ...(order.delivered_at === null ? [] : [`delivered ${order.delivered_at}`]),
       ...(order.service_level === null ? [] : [`service level ${order.service_level}`]),
       ...(order.hold_reason === null ? [] : [`on hold: ${order.hold_reason}`]),
     ].join(' · '),

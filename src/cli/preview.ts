@@ -2,7 +2,7 @@ import { asHubError, HubError } from '../core/errors.ts'
 import type { Fact } from '../core/model/fact.ts'
 import { connectors } from '../connectors/index.ts'
 import { documentsIn, type Found } from '../connectors/_kit/envelopes.ts'
-import type { Connector, FileDefinition } from '../connectors/_kit/define.ts'
+import type { Connector, FileDefinition, ParsedFile } from '../connectors/_kit/define.ts'
 import type { Mapped, Mapping } from '../mappings/define.ts'
 import type { Input } from './input.ts'
 
@@ -51,6 +51,13 @@ function mappingFor(connector: Connector, kind: string): Mapping {
   if (mapping !== undefined) return mapping
   const hint = `it has: ${Object.keys(connector.inbound).join(', ')}`
   throw new HubError('unsupported', `${connector.id} takes in no "${kind}" payloads`, { hint })
+}
+
+/** Maps a document that has been parsed already, as `preview` would, without a connection's settings. */
+export function mapPayload(connector: Connector, topic: string, payload: unknown, now: Date): Mapped {
+  const context = { observed_at: now.toISOString(), settings: {} }
+  const documents = documentsIn(payload, connector.envelopes?.[topic] ?? [])
+  return joined(documents.map((found) => mapOne(mappingFor(connector, topic), found, context)))
 }
 
 // ── JSON ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -134,11 +141,19 @@ function mapFile(
   const type = files.types?.[kind]
   if (type === undefined) throw new HubError('unsupported', `no file of this connector carries "${kind}"`)
   const file = files.parse({ name: input.name, bytes: input.bytes, modified_at_ms: now.getTime(), type }, settings)
+  return mapRows(file, () => mapping, settings)
+}
+
+function mapRows(
+  file: ParsedFile,
+  mappingOf: (topic: string) => Mapping,
+  settings: Readonly<Record<string, unknown>>,
+): Mapped {
   const faults: HubError[] = []
-  const mapped = file.rows.map(({ row, payload, fault }): Mapped => {
+  const mapped = file.rows.map(({ row, topic, payload, fault }): Mapped => {
     const result =
       fault === undefined
-        ? attempt(mapping, payload, { observed_at: file.as_of, settings })
+        ? attempt(mappingOf(topic), payload, { observed_at: file.as_of, settings })
         : new HubError(fault.code, fault.message, { path: fault.path })
     if (!(result instanceof HubError)) return placed(result, `row ${row}`)
     faults.push(result)
@@ -151,6 +166,30 @@ function mapFile(
 
 const rowText = (row: number, { message }: HubError): string =>
   message.startsWith('row ') ? message : `row ${row}: ${message}`
+
+/** Maps a file of which only its content says what it is: every row by its own topic. Faults as in `preview`. */
+export function mapFileBytes(files: FileDefinition<unknown>, connector: Connector, input: Input, now: Date): Mapped {
+  const types = [undefined, ...Object.values(files.types ?? {})]
+  let refusal: HubError | undefined
+  for (const type of types) {
+    try {
+      const file = files.parse(
+        {
+          name: input.name,
+          bytes: input.bytes,
+          modified_at_ms: now.getTime(),
+          ...(type === undefined ? {} : { type }),
+        },
+        {},
+      )
+      // Whose file it is is not known here, so what its connection would add to it stands in.
+      return mapRows(file, (topic) => mappingFor(connector, topic), { currency: NO_CURRENCY })
+    } catch (thrown) {
+      refusal ??= asHubError(thrown)
+    }
+  }
+  throw refusal ?? new HubError('unsupported', `${connector.id} reads no such file`)
+}
 
 /** Every refusal of a preview says where: the whole document, when nothing finer is known. */
 export function withPath(thrown: unknown): HubError {

@@ -5,9 +5,16 @@ import { bytesOfBuffer, bytesOfFile, type SettlementBytes } from '../connectors/
 import { connectors } from '../connectors/index.ts'
 import { HubError } from '../core/errors.ts'
 import { decimalFromMinor } from '../core/model/money.ts'
-import { listSettlements, summariseSettlement, type SettlementSummary } from '../core/settlement/read.ts'
+import {
+  findSettlement,
+  listSettlements,
+  summariseSettlement,
+  type SettlementSummary,
+} from '../core/settlement/read.ts'
+import { listLines, type SettlementLineRow } from '../core/settlement/readLines.ts'
 import { checkDocument, type CheckDocument } from '../core/settlement/rulesShown.ts'
 import { checkSettlementFile, importSettlementBytes, type FileImported } from '../queues/settlementFiles.ts'
+import { actor } from './actor.ts'
 import { choiceOption, connectionOption, cursorOption, limitOption } from './arguments.ts'
 import { readInput } from './input.ts'
 import { withDb, withHub, type CommonOptions } from './options.ts'
@@ -33,6 +40,7 @@ export function addSettlementCommands(program: Command): Command {
   addCheck(settlement)
   addImport(settlement)
   addReaders(settlement)
+  addLines(settlement)
   return settlement
 }
 
@@ -72,11 +80,12 @@ function addImport(settlement: Command): void {
           name,
           bytes,
           known: options.again === true ? 'again' : 'skip',
+          by: actor(),
         })
       })
-      const isHeld = imported.settlements.some(({ proof }) => proof === 'held')
-      print(options, importDocument(imported), () => importText(imported))
-      if (isHeld) process.exitCode = EXIT.failed
+      const document = importDocument(imported)
+      print(options, document, () => importText(imported))
+      if (!document.ok) process.exitCode = EXIT.failed
     })
 }
 
@@ -119,6 +128,42 @@ function addReaders(settlement: Command): void {
       print(options, shown, () => showText(shown))
     })
 }
+
+function addLines(settlement: Command): void {
+  settlement
+    .command('lines')
+    .description('the lines of one payout, each with the order it is about and the row of the file it came from')
+    .argument('<id>', 'the payout, by its id here or at its source')
+    .addOption(choiceOption('--state <state>', 'only in this state', ['matched', 'unmatched', 'not_needed']))
+    .addOption(limitOption(50))
+    .addOption(cursorOption())
+    .action(async (id: string, _options: object, command: Command) => {
+      const options = command.optsWithGlobals<CommonOptions & { state?: string; limit: number; cursor?: string }>()
+      const { state: match_state, limit, cursor } = options
+      const page = await withDb(options, async (db) =>
+        listLines(db, (await findSettlement(db, id)).id, { match_state, limit, cursor }),
+      )
+      print(options, page, () => linesText(page.rows))
+    })
+}
+
+const linesText = (rows: readonly SettlementLineRow[]): string =>
+  table(
+    ['line', 'kind', 'order', 'sku', 'gross', 'fee', 'net', '', 'state', 'match', 'row'],
+    rows.map((row) => [
+      row.external_id,
+      row.fee_type === null ? row.kind : `${row.kind}: ${row.fee_type}`,
+      row.order_number ?? row.order_external_id,
+      row.sku,
+      decimalFromMinor(row.gross_minor, row.currency),
+      decimalFromMinor(row.fee_minor, row.currency),
+      decimalFromMinor(row.net_minor, row.currency),
+      row.currency,
+      row.match_state,
+      row.match_id,
+      row.file_row,
+    ]),
+  )
 
 function connectorOf(name: string): Connector {
   const connector = Object.hasOwn(connectors, name) ? connectors[name] : undefined
@@ -184,18 +229,35 @@ function checkText(document: CheckDocument): string {
   ].join('\n')
 }
 
-function importDocument({ file_id, outcome, format, sha256, matched, settlements }: FileImported): object {
+function importDocument({ file_id, outcome, format, sha256, matched, settlements }: FileImported) {
   const lines = settlements.reduce((sum, one) => sum + one.lines, 0)
-  const isHeld = settlements.some(({ proof }) => proof === 'held')
-  return { ok: !isHeld, file_id, outcome, format, sha256, lines, matched, settlements }
+  const ok = settlements.every(({ proof }) => proof !== 'held')
+  const hint = hintOf(settlements)
+  return { ok, file_id, outcome, format, sha256, lines, matched, settlements, ...(hint === null ? {} : { hint }) }
+}
+
+/** What is left to do; null: nothing is. */
+function hintOf(settlements: FileImported['settlements']): string | null {
+  if (settlements.length === 0)
+    return 'this file was imported before, and a later one has replaced what it says; --again reads it once more'
+  const held = settlements.filter(({ proof }) => proof === 'held').map(({ external_id }) => external_id)
+  const [first] = held
+  if (first === undefined) return null
+  const which = held.length === 1 ? `payout ${first} is` : `${held.length} payouts are`
+  return (
+    `${which} held and not booked: import a corrected file, or let it in as it is with ` +
+    `crossdock settlement accept-proof ${first} --reason …; crossdock settlement check shows what is wrong`
+  )
 }
 
 function importText({ outcome, settlements, matched, file_id }: FileImported): string {
-  if (outcome === 'same') return `file ${file_id}: nothing has changed`
+  const hint = hintOf(settlements)
+  if (outcome === 'same') return [`file ${file_id}: nothing has changed`, ...(hint === null ? [] : [hint])].join('\n')
   const rows = settlements.map((one) => [one.id, one.external_id, one.change, one.lines, one.lines_moved, one.proof])
   return [
     `file ${file_id}: ${settlements.length} payout(s), ${matched} lines matched now`,
     table(['id', 'payout', 'change', 'lines', 'moved', 'proof'], rows),
+    ...(hint === null ? [] : [hint]),
   ].join('\n')
 }
 

@@ -3,8 +3,7 @@ import { acceptMatch, rejectMatch, type Decision } from '../core/matching/decide
 import { explainMatch, listSuggestions, type MatchExplained } from '../core/matching/explain.ts'
 import { decimalFromMinor } from '../core/model/money.ts'
 import type { Db } from '../db/pool.ts'
-import { runMatching, sentenceOf } from '../queues/matchingByHand.ts'
-import { refreshAllBreaks } from '../queues/refreshBreaks.ts'
+import { runSentenceOf, runSettlement } from '../queues/settlementRun.ts'
 import { actor } from './actor.ts'
 import { connectionOption, limitOption } from './arguments.ts'
 import { withDb, withHub, type CommonOptions } from './options.ts'
@@ -21,16 +20,19 @@ export function addSettlementRun(settlement: Command): void {
 function addRun(settlement: Command): void {
   settlement
     .command('run')
-    .description('joins payout lines to orders and payments, and payouts to bank lines; the same again changes nothing')
+    .description(
+      'everything up to the journal: joins payout lines to orders and payments and payouts to bank lines, books what is proven, ' +
+        'refreshes the breaks; the same again changes nothing',
+    )
     .addOption(connectionOption())
     .action(async (_options: object, command: Command) => {
       const options = command.optsWithGlobals<CommonOptions & { connection?: string }>()
       const { connection } = options
-      const run = await withHub(options, async ({ hub }) => {
-        const matched = await runMatching(hub, connection === undefined ? {} : { connection_id: connection })
-        return { ...matched, breaks: await refreshAllBreaks(hub) }
-      })
-      print(options, run, () => `${sentenceOf(run)}\n${run.breaks.found} break(s): ${run.breaks.opened} new`)
+      const by = actor()
+      const run = await withHub(options, ({ hub }) =>
+        runSettlement(hub, connection === undefined ? { by } : { by, connection_id: connection }),
+      )
+      print(options, run, () => runSentenceOf(run))
     })
 }
 
@@ -62,7 +64,7 @@ function addExplain(settlement: Command): void {
   settlement
     .command('explain')
     .description('why a match was made: its rule and both sides with their amounts')
-    .argument('<match>', 'the match, as settlement show and settlement suggestions name it', groupOf)
+    .argument('<match>', 'the match, as settlement lines, bank lines and settlement suggestions name it', groupOf)
     .action(async (group_id: number, _options: object, command: Command) => {
       const options = command.optsWithGlobals<CommonOptions>()
       const match = await withDb(options, (db) => explainMatch(db, group_id))

@@ -56,11 +56,16 @@ async function start(configured: Config, role: Role): Promise<void> {
 function trade(world: World, url: string, config: Config, signal: AbortSignal): Promise<void> {
   world.connectTo(url)
   const { orders_per_second, payout_every_seconds } = config.sandbox
-  const timer = setInterval(() => world.gateway.payOut(), payout_every_seconds * 1_000)
+  const timer = setInterval(() => payOutAll(world), payout_every_seconds * 1_000)
   signal.addEventListener('abort', () => clearInterval(timer))
   return orders_per_second === 0
     ? Promise.resolve()
     : world.trade(orders_per_second).run(Number.MAX_SAFE_INTEGER, signal)
+}
+
+function payOutAll(world: World): void {
+  world.gateway.payOut()
+  for (const marketplace of world.marketplaces) marketplace.payOut()
 }
 
 function greeting({ url, database, firstUser, queues }: RunningHub, role: Role, sandbox: boolean): string {

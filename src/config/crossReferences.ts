@@ -1,3 +1,4 @@
+import { erpFaults } from './erpFaults.ts'
 import { fault, type ConfigFault, type Path } from './faults.ts'
 import { financeFaults } from './financeFaults.ts'
 import { inventoryFaults } from './inventoryFaults.ts'
@@ -50,6 +51,7 @@ export function crossFaults(document: unknown, context: CrossContext): ConfigFau
     ...skuFaults(document, context),
     ...inventoryFaults(document, context),
     ...financeFaults(document, context),
+    ...erpFaults(document, context),
     ...vaultFaults(document, context),
     ...bookDaysFaults(document, context),
   ]
@@ -109,7 +111,7 @@ function locationFaults(document: unknown, entry: Entry, { source }: CrossContex
   const faults: ConfigFault[] = []
   const say = (field: string, message: string): unknown =>
     faults.push(fault([...entry.path, field], source.lineOf([...entry.path, field]), message))
-  const { timezone, latitude, longitude, connection, company } = entry.value
+  const { timezone, latitude, longitude, connection, company, labels } = entry.value
   if (typeof timezone === 'string' && !isTimezone(timezone))
     say('timezone', `there is no time zone "${timezone}"; write one like Europe/Berlin`)
   if ((latitude === undefined) !== (longitude === undefined)) {
@@ -119,7 +121,21 @@ function locationFaults(document: unknown, entry: Entry, { source }: CrossContex
   if (typeof connection === 'string' && operator !== undefined && operator.value['company'] !== company) {
     say('connection', `the connection "${connection}" belongs to another company`)
   }
-  return faults
+  return [...faults, ...labelFaults(document, { path: entry.path, company, labels }, source)]
+}
+
+/** What labels are bought with has to be one of the company's own connections. */
+function labelFaults(
+  document: unknown,
+  { path, company, labels }: { path: Path; company: unknown; labels: unknown },
+  source: Source,
+): ConfigFault[] {
+  const name = recordOf(labels)?.['connection']
+  if (typeof name !== 'string') return []
+  const own = entriesOf(document, 'connections').filter(({ value }) => value['company'] === company)
+  const ids = own.map(({ value }) => String(value['id']))
+  const place = [...path, 'labels', 'connection']
+  return ids.includes(name) ? [] : [fault(place, source.lineOf(place), `the company has no connection "${name}"`, ids)]
 }
 
 interface Stocked {

@@ -10,6 +10,19 @@ const Minor = { minimum: 0, maximum: 1_000_000_000 }
 const days = (preset: number, description: string) =>
   Type.Integer({ minimum: 0, maximum: 3_650, default: preset, description })
 
+const BankRuleEntry = Type.Object(
+  {
+    contains: Type.Array(Type.String({ minLength: 1, maxLength: 100 }), {
+      minItems: 1,
+      maxItems: 20,
+      description:
+        'Any of these, as the bank writes the payer or the purpose; case, blanks and punctuation do not count.',
+    }),
+    connection: { ...Reference, description: 'The connection whose payouts are meant.' },
+  },
+  closed,
+)
+
 export const FinanceSection = Type.Object(
   {
     timezone: Type.String({
@@ -32,6 +45,12 @@ export const FinanceSection = Type.Object(
       description: 'The same for single connections, such as a marketplace that pays every 14 days.',
     }),
     bank_days: days(3, 'Within so many days after its arrival date a payout is expected on the bank account.'),
+    bank_rules: Type.Array(BankRuleEntry, {
+      default: [],
+      maxItems: 500,
+      description:
+        'Words in bank lines that stand for a connection. They suggest a match to a person and never make one.',
+    }),
     dispute_days: days(7, 'A dispute that waits for our answer for longer than this is a break.'),
     reserve_days: days(180, 'A reserve that is held for longer than this is a break.'),
     deferred_days: days(30, 'A payout that stays pending for longer than this is a break.'),

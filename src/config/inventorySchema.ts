@@ -3,6 +3,7 @@ import { BACKORDER_MODES, type BackorderMode } from '../core/availability/rulesS
 import { Country, Id, closed } from '../core/model/schema.ts'
 import { RoutingRules } from '../core/model/routing.ts'
 import { LocationServices } from '../core/model/location.ts'
+import { LabelChoices, SizeMm } from '../core/model/label.ts'
 
 /** Sections of the configuration that say how stock is promised, routed and shown. */
 
@@ -92,6 +93,7 @@ export const AdaptiveSection = Type.Object(
 
 export const LocationInventory = {
   services: Type.Optional(LocationServices),
+  labels: Type.Optional(LabelChoices),
   stale_after_minutes: Type.Optional(
     Type.Integer({
       minimum: 1,
@@ -115,6 +117,8 @@ export const ItemInventory = {
       { ...closed, description: 'Units carry a lot and an expiry date; the first to expire leave first.' },
     ),
   ),
+  weight_g: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000, description: 'What a unit weighs.' })),
+  size_mm: Type.Optional({ ...SizeMm, description: 'Length, width and height of a unit.' }),
   routing_tags: Type.Optional(
     Type.Array(Type.String({ minLength: 1, maxLength: 60 }), {
       maxItems: 20,

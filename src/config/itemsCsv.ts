@@ -9,9 +9,17 @@ export interface CsvItems {
   faults: ConfigFault[]
 }
 
-const COLUMNS = ['sku', 'company', 'name', 'barcode'] as const
+const COLUMNS = ['sku', 'company', 'name', 'barcode', 'weight_g', 'size_mm'] as const
 const REQUIRED = ['sku', 'company'] as const
-const LENGTHS_MAX: Record<string, number> = { sku: 200, company: 63, name: 500, barcode: 100 }
+const LENGTHS_MAX: Record<string, number> = { sku: 200, company: 63, name: 500, barcode: 100, weight_g: 7, size_mm: 20 }
+/** What a cell has to look like where it is not empty. */
+const FORMS: Readonly<Record<string, { form: RegExp; message: string }>> = {
+  weight_g: { form: /^[1-9]\d{0,5}$/, message: 'is not a weight in whole grams' },
+  size_mm: {
+    form: /^[1-9]\d{0,3}x[1-9]\d{0,3}x[1-9]\d{0,3}$/,
+    message: 'is not a size in millimetres, like 200x100x50',
+  },
+}
 
 /** Reads the item list; a fault names the CSV file, its line and the column. `file` is the path as the configuration writes it. */
 export function readItemsCsv(folder: string, file: string): CsvItems {
@@ -53,16 +61,27 @@ export function readItemsCsv(folder: string, file: string): CsvItems {
 function rowFaults(record: Record<string, string>): [column: string, message: string][] {
   return COLUMNS.flatMap((column): [string, string][] => {
     const text = record[column] ?? ''
-    if (text === '' && column !== 'name' && column !== 'barcode') return [[column, 'is empty']]
+    if (text === '') return isRequired(column) ? [[column, 'is empty']] : []
+    const { form, message } = FORMS[column] ?? { form: /^/, message: '' }
+    if (!form.test(text)) return [[column, message]]
     return text.length > (LENGTHS_MAX[column] ?? 0)
       ? [[column, `is longer than ${LENGTHS_MAX[column]} characters`]]
       : []
   })
 }
 
+const isRequired = (column: string): boolean => REQUIRED.some((required) => required === column)
+
 function itemOf(record: Record<string, string>): ItemConfig {
-  const { sku = '', company = '', name = '', barcode = '' } = record
-  return { sku, company, ...(name === '' ? {} : { name }), ...(barcode === '' ? {} : { barcode }) }
+  const { sku = '', company = '', name = '', barcode = '', weight_g = '', size_mm = '' } = record
+  return {
+    sku,
+    company,
+    ...(name === '' ? {} : { name }),
+    ...(barcode === '' ? {} : { barcode }),
+    ...(weight_g === '' ? {} : { weight_g: Number(weight_g) }),
+    ...(size_mm === '' ? {} : { size_mm: size_mm.split('x').map(Number) }),
+  }
 }
 
 function lineOf(thrown: unknown): number {

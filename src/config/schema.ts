@@ -11,7 +11,9 @@ import {
   RoutingEntry,
   StockRuleEntry,
 } from './inventorySchema.ts'
+import { CompanyErp, LocationErp } from './erpSchema.ts'
 import { FinanceSection, TariffEntry } from './financeSchema.ts'
+import { SandboxSection } from './sandboxSchema.ts'
 
 /** A short name that other parts of the file refer to; it appears in URLs, logs and job ids. */
 const Name = Type.String({ pattern: '^[a-z0-9][a-z0-9_-]{0,62}$', description: 'lower-case letters, digits, - and _' })
@@ -98,7 +100,10 @@ const UserEntry = Type.Object(
   closed,
 )
 
-const CompanyEntry = Type.Object({ id: Name, name: Type.String({ minLength: 1, maxLength: 200 }) }, closed)
+const CompanyEntry = Type.Object(
+  { id: Name, name: Type.String({ minLength: 1, maxLength: 200 }), ...CompanyErp },
+  closed,
+)
 
 const LocationEntry = Type.Object(
   {
@@ -117,6 +122,7 @@ const LocationEntry = Type.Object(
       Type.String({ minLength: 1, maxLength: 200, description: "The 3PL's own code of it." }),
     ),
     ...LocationInventory,
+    ...LocationErp,
   },
   closed,
 )
@@ -172,6 +178,14 @@ const OrdersSection = Type.Object(
         },
       ),
     ),
+    personal_data_days_after_delivery: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 3_650,
+        description:
+          "Days after which an order's people are forgotten: names, addresses, raw messages. Absent: what the channel's terms ask for, if anything.",
+      }),
+    ),
     release_after_seconds: Type.Integer({
       minimum: 0,
       maximum: 86_400,
@@ -207,6 +221,13 @@ const PullSection = Type.Object(
     listings_every_seconds: Type.Optional(Seconds),
     payments_every_seconds: Type.Optional(Seconds),
     settlements_every_seconds: Type.Optional(Seconds),
+    notifications_every_seconds: Type.Optional(Seconds),
+    items_every_seconds: Type.Optional(Seconds),
+    stock_every_seconds: Type.Optional(Seconds),
+    shipments_every_seconds: Type.Optional(Seconds),
+    tracking_every_seconds: Type.Optional(Seconds),
+    returns_every_seconds: Type.Optional(Seconds),
+    reports_every_seconds: Type.Optional(Seconds),
     files_every_seconds: Type.Optional(Seconds),
     overlap_seconds: Type.Integer({
       minimum: 0,
@@ -256,36 +277,6 @@ const ListingEntry = Type.Object(
   closed,
 )
 
-const SandboxSection = Type.Object(
-  {
-    enabled: Type.Boolean({
-      default: false,
-      description: 'Starts a simulator for every connection and buyers who trade. Never in production.',
-    }),
-    orders_per_second: Type.Number({ minimum: 0, maximum: 1_000, default: 1 }),
-    stock_scale: Type.Number({
-      minimum: 0.1,
-      maximum: 10_000,
-      default: 1,
-      description: 'How much the simulated 3PL has of everything.',
-    }),
-    payout_every_seconds: Type.Integer({ minimum: 1, maximum: 86_400, default: 30 }),
-    data_dir: Type.String({
-      minLength: 1,
-      default: '../.crossdock/sandbox',
-      description: "The simulated vendors' own ledgers, relative to this file.",
-    }),
-    seed: Type.Integer({ minimum: 0, maximum: 4_294_967_295, default: 1 }),
-    port_base: Type.Integer({
-      minimum: 0,
-      maximum: 65_000,
-      default: 0,
-      description: 'The simulators listen on the ports after it; 0 takes free ones.',
-    }),
-  },
-  { ...closed, default: {} },
-)
-
 const list = <T extends TSchema>(entry: T, limit: number) => Type.Array(entry, { default: [], maxItems: limit })
 
 /** The whole configuration file; the one description from which types, validation and `config/schema.json` come. */
@@ -302,7 +293,8 @@ export const ConfigSchema = Type.Object(
     items_csv: Type.Optional(
       Type.String({
         minLength: 1,
-        description: 'CSV file with columns sku, name, company, barcode; relative to this file.',
+        description:
+          'CSV file with columns sku, name, company, barcode, weight_g, size_mm (200x100x50); relative to this file.',
       }),
     ),
     connections: list(ConnectionEntry, 1_000),

@@ -1,9 +1,11 @@
 import type { Tx } from '../db/pool.ts'
 import type { ApplyResult, CoreContext, FactOutcome, InboundFact } from './context.ts'
 import { applyAcknowledgement } from './fulfillment/acknowledgements.ts'
-import { applyShipment, applyTrackingEvent } from './fulfillment/shipments.ts'
+import { applyShipment } from './fulfillment/shipments.ts'
+import { applyTrackingEvents } from './fulfillment/tracking.ts'
 import { applyStockChange } from './inventory/changes.ts'
-import { applyCounts } from './inventory/counts.ts'
+import { applyErpCounts } from './erp/counts.ts'
+import { applyItems } from './erp/items.ts'
 import { touchOnce } from './inventory/ledger.ts'
 import { applyListings } from './inventory/listings.ts'
 import type { FactKind } from './model/fact.ts'
@@ -13,7 +15,9 @@ import { applyPayment } from './orders/applyPayment.ts'
 import { applyRefund } from './orders/applyRefund.ts'
 import { applyPrivacy } from './people/applyPrivacy.ts'
 import { applyReturn } from './returns/applyReturn.ts'
+import { applyAnswer } from './answers/answers.ts'
 import { importSettlement } from './settlement/importSettlement.ts'
+import { applyReceipt } from './supply/applyReceipt.ts'
 import { takeTurn } from './turn.ts'
 
 type Outcomes = FactOutcome[]
@@ -21,6 +25,7 @@ type ApplyAll = (tx: Tx, ctx: CoreContext, facts: readonly InboundFact[]) => Pro
 
 /** Kinds in the order in which a batch is worked off: what others refer to comes first. Orders, listings and counts are set-based. */
 const STEPS: readonly { kind: Exclude<FactKind, 'signal'>; apply: ApplyAll }[] = [
+  { kind: 'item', apply: applyItems },
   { kind: 'listing', apply: applyListings },
   { kind: 'order', apply: ordersOf },
   { kind: 'cancellation', apply: oneByOne(applyCancellation) },
@@ -28,19 +33,21 @@ const STEPS: readonly { kind: Exclude<FactKind, 'signal'>; apply: ApplyAll }[] =
   { kind: 'refund', apply: oneByOne(applyRefund) },
   { kind: 'acknowledgement', apply: oneByOne(applyAcknowledgement) },
   { kind: 'shipment', apply: oneByOne(applyShipment) },
-  { kind: 'tracking_event', apply: oneByOne(applyTrackingEvent) },
+  { kind: 'tracking_event', apply: applyTrackingEvents },
   { kind: 'stock_change', apply: oneByOne(applyStockChange) },
-  { kind: 'stock_count', apply: applyCounts },
+  { kind: 'stock_count', apply: applyErpCounts },
+  { kind: 'receipt', apply: oneByOne(applyReceipt) },
   { kind: 'return', apply: oneByOne(applyReturn) },
+  { kind: 'answer', apply: oneByOne(applyAnswer) },
   { kind: 'settlement', apply: oneByOne(importSettlement) },
   { kind: 'privacy', apply: oneByOne(applyPrivacy) },
 ]
 
-/** Kinds that look for an order and may not find it. */
-const SEEKERS: ReadonlySet<FactKind> = new Set(['payment', 'refund'])
+/** Kinds that look for an order, or for its parcel, and may not find it. */
+const SEEKERS: ReadonlySet<FactKind> = new Set(['payment', 'refund', 'tracking_event'])
 /** Kinds that lock nothing others wait for, and those that lock once for a whole batch. */
-const LOCKS_NOTHING: ReadonlySet<FactKind> = new Set(['listing', 'tracking_event', 'settlement', 'privacy', 'signal'])
-const LOCKS_ONCE: ReadonlySet<FactKind> = new Set(['order', 'stock_count'])
+const LOCKS_NOTHING: ReadonlySet<FactKind> = new Set(['listing', 'settlement', 'privacy', 'signal'])
+const LOCKS_ONCE: ReadonlySet<FactKind> = new Set(['item', 'order', 'stock_count', 'tracking_event'])
 
 /**
  * Applies a batch of facts in one transaction. Expected endings are in the outcomes, parallel to the facts: a fact that is parked has

@@ -2,6 +2,7 @@ import { BOOKS } from './books/checks.ts'
 import { BREAKS } from './breaks/checks.ts'
 import { MATCHING } from './matching/checks.ts'
 import { LINE_PARTS } from './fulfillment/lineParts.ts'
+import { LABELS } from './labels/checks.ts'
 import { TO_COME } from './supply/read.ts'
 
 /** One invariant as SQL: how many things are looked at, and a text that names each thing which breaks it. */
@@ -264,7 +265,7 @@ const MONEY: readonly Check[] = [
     checked: 'select count(*) from settlement_lines',
     broken: `
       select format('settlement line %s', l.id) from settlement_lines l join settlements s on s.id = l.settlement_id
-      where l.net_minor <> l.gross_minor - l.fee_minor or l.currency <> s.currency`,
+      where l.net_minor <> l.gross_minor - l.fee_minor or (l.currency <> s.currency and s.proof = 'proven')`,
   },
   {
     name: 'settlements_equal_their_lines',
@@ -274,7 +275,7 @@ const MONEY: readonly Check[] = [
       left join (select settlement_id, sum(gross_minor) as gross, sum(fee_minor) as fee, sum(net_minor) as net
                  from settlement_lines group by 1) l on l.settlement_id = s.id
       where (s.gross_minor, s.fee_minor, s.net_minor) is distinct from (coalesce(l.gross, 0), coalesce(l.fee, 0), coalesce(l.net, 0))
-        or s.difference_minor <> s.payout_minor - coalesce(l.net, 0)`,
+        or s.difference_minor <> s.payout_minor + coalesce(s.end_minor, 0) - coalesce(s.begin_minor, 0) - coalesce(l.net, 0)`,
   },
   {
     name: 'settlement_matches_name_an_order',
@@ -308,4 +309,5 @@ export const CHECKS: readonly Check[] = [
   ...BOOKS,
   ...BREAKS,
   ...PEOPLE,
+  ...LABELS,
 ]

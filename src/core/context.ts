@@ -1,3 +1,4 @@
+import type { ErpPolicies } from './erp/policy.ts'
 import type { HubError } from './errors.ts'
 import type { Fact, Signal } from './model/fact.ts'
 import type { Vault } from './people/vault.ts'
@@ -27,10 +28,16 @@ export interface ConnectionPolicy {
   holds: { minutes_max: number; units_max: number; units_per_item_max: number }
   /** Grace before work is sent to the 3PL, so that an edit or a cancellation costs nothing. */
   release_after_seconds: number
+  /** Days after its delivery for which the people of an order may be kept; null or absent: as long as the order. */
+  personal_data_days?: number | null
   availability: AvailabilityPolicy
   /** Whether the connector can be told about shipments, and whether it takes fulfillment orders. */
   takes_shipment_notices: boolean
   takes_fulfillment_orders: boolean
+  /** Whether its partner hears what becomes of his orders, gets invoices, is told what is on its way. */
+  takes_order_answers: boolean
+  takes_invoices: boolean
+  takes_announcements: boolean
 }
 
 /** What a channel may see of the stock, as far as no stock rule says it more closely. */
@@ -78,6 +85,9 @@ export function internalPolicy(company_id: string): ConnectionPolicy {
     },
     takes_shipment_notices: false,
     takes_fulfillment_orders: false,
+    takes_order_answers: false,
+    takes_invoices: false,
+    takes_announcements: false,
   }
 }
 
@@ -87,6 +97,8 @@ export interface CoreContext {
   newId: () => string
   vault: Vault
   policies: ReadonlyMap<string, ConnectionPolicy>
+  /** By company, where it has an ERP. */
+  erps?: ErpPolicies
 }
 
 /** One canonical fact on its way into the core, and where it came from. */

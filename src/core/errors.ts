@@ -26,6 +26,7 @@ const CODES = {
   unknown_order: { next: 'park', http: 422 },
   unknown_order_line: { next: 'park', http: 422 },
   unknown_fulfillment_order: { next: 'park', http: 422 },
+  unknown_message: { next: 'park', http: 422 },
   stale: { next: 'park', http: 409 },
   over_shipped: { next: 'park', http: 422 },
   invariant_broken: { next: 'park', http: 500 },
@@ -34,6 +35,7 @@ const CODES = {
   file_invalid: { next: 'park', http: 422 },
   control_total_mismatch: { next: 'park', http: 422 },
   snapshot_shrank: { next: 'park', http: 409 },
+  control_number_reused: { next: 'park', http: 409 },
   // vendor calls
   vendor_timeout: { next: 'retry', http: 504 },
   vendor_unreachable: { next: 'retry', http: 502 },
@@ -47,6 +49,8 @@ const CODES = {
   circuit_open: { next: 'retry', http: 503 },
   address_refused: { next: 'park', http: 502 },
   outcome_unknown: { next: 'retry', http: 504 },
+  /** What the call hangs on is not there yet: a delivery before its order. */
+  not_yet: { next: 'retry', http: 409 },
   // our own house
   database_unavailable: { next: 'retry', http: 503 },
   queue_unavailable: { next: 'retry', http: 503 },

@@ -5,6 +5,21 @@ export const EFFECTS = {
   'fulfillment.new': { capability: 'fulfillment', queue: 'fulfillment', attempts_max: 10 },
   'fulfillment.cancel': { capability: 'fulfillment', queue: 'fulfillment', attempts_max: 10 },
   'shipment.send': { capability: 'shipments', queue: 'shipment', attempts_max: 10 },
+  'label.rates': { capability: 'rates', queue: 'label', attempts_max: 10 },
+  'label.buy': { capability: 'labels', queue: 'label', attempts_max: 10 },
+  'label.void': { capability: 'labels', queue: 'label', attempts_max: 10 },
+  'supply.announce': { capability: 'announcements', queue: 'partner', attempts_max: 10 },
+  'order.answer': { capability: 'orderAnswers', queue: 'partner', attempts_max: 10 },
+  'invoice.send': { capability: 'invoices', queue: 'partner', attempts_max: 10 },
+  'erp.order': { capability: 'erp', queue: 'erp', attempts_max: 20 },
+  'erp.cancellation': { capability: 'erp', queue: 'erp', attempts_max: 20 },
+  'erp.delivery': { capability: 'erp', queue: 'erp', attempts_max: 20 },
+  'erp.return': { capability: 'erp', queue: 'erp', attempts_max: 20 },
+  'erp.invoice': { capability: 'erp', queue: 'erp', attempts_max: 20 },
+  'erp.credit': { capability: 'erp', queue: 'erp', attempts_max: 20 },
+  'erp.journal': { capability: 'erp', queue: 'erp', attempts_max: 20 },
+  'erp.bank_statement': { capability: 'erp', queue: 'erp', attempts_max: 20 },
+  'erp.stock': { capability: 'erp', queue: 'erp', attempts_max: 20 },
 } as const
 export type EffectKind = keyof typeof EFFECTS
 
@@ -59,4 +74,13 @@ export async function holdEffects(tx: Tx, keys: readonly string[]): Promise<Map<
     [keys],
   )
   return new Map(rows.map((row) => [row.key, row.waiting ? 'waiting' : 'left']))
+}
+
+/** Effects that were given up for good are due again under their old keys, because somebody has decided otherwise. */
+export async function reviveEffects(tx: Tx, keys: readonly string[], now: Date): Promise<void> {
+  await tx.query(
+    `update outbox set state = 'pending', attempts = 0, next_attempt_at = $2, created_at = $2, error_code = null, error_detail = null
+     where key = any($1) and state = 'cancelled'`,
+    [keys, now],
+  )
 }

@@ -20,11 +20,13 @@ export interface Mapped {
 
 /** Vendor payload → canonical facts. Pure: validate what is read, map, validate what comes out. */
 export interface Mapping {
+  /** How many fields a payload must have at least: what few fields make could be almost any document. */
+  readonly fields_min?: number
   readonly map: (payload: unknown, context: Omit<MappingContext, 'warn'>) => Mapped
 }
 
 const factChecks: { readonly [K in FactKind]: Check<unknown> } = Object.fromEntries(
-  Object.entries(FACT_SCHEMAS).map(([kind, schema]) => [kind, checker(schema, 'mapping_broken')]),
+  Object.entries(FACT_SCHEMAS).map(([kind, schema]) => [kind, checker(schema, 'mapping_broken', 'payload_invalid')]),
 ) as { [K in FactKind]: Check<unknown> }
 
 /**
@@ -37,6 +39,7 @@ export function defineMapping<S extends TSchema>(mapping: {
 }): Mapping {
   const check = checker(mapping.from)
   return {
+    fields_min: requiredOf(mapping.from),
     map: (payload, context) => {
       const warnings: string[] = []
       const facts = mapping.map(check(payload), { ...context, warn: (warning) => warnings.push(warning) })
@@ -45,6 +48,9 @@ export function defineMapping<S extends TSchema>(mapping: {
     },
   }
 }
+
+const requiredOf = (schema: TSchema): number =>
+  'required' in schema && Array.isArray(schema.required) ? schema.required.length : 0
 
 /** Looks a vendor word up in a table; an unknown word becomes the safe state and a warning, never a crash. */
 export function fromTable<V>(

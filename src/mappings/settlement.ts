@@ -15,6 +15,11 @@ export interface SettlementSink {
   /** A word of the vendor that no table knows: kept as `other`. */
   warn: (row: number, message: string) => void
   fault: (fault: RowFault) => void
+  /**
+   * All payouts whose names begin like this are in this file: others that are stored under such names came out of an earlier, broken
+   * file of the same days, and are emptied.
+   */
+  allOf?: (prefix: string) => void
 }
 
 /** Reads one file. `row` gets cells as they stand in the file (trimmed of nothing), numbered from 1; `end` after the last one. */

@@ -1,4 +1,6 @@
-import { HubError } from '../core/errors.ts'
+import { noteChecks } from '../core/connections/noteChecks.ts'
+import { tidyChecks, type CheckResult } from '../core/connections/rulesChecks.ts'
+import { asHubError, HubError } from '../core/errors.ts'
 import { writeAudit } from '../db/audit.ts'
 import { recordAttempt } from '../db/attempts.ts'
 import { inTransaction } from '../db/transaction.ts'
@@ -16,18 +18,51 @@ export async function resumeConnection(hub: Hub, id: string, actor: string): Pro
   await forceAll(hub, [wakeDrain(id), wakePush(id)])
 }
 
-/** A cheap authenticated call; returns the connector's one line that shows a real record. Faults: `unsupported`, or the vendor's. */
-export async function testConnection(hub: Hub, id: string): Promise<string> {
+export interface TestedConnection {
+  /** The connector's one line that shows a real record; of a connector with checks alone, how many there were. */
+  shown: string
+  /** Of connectors that look at more than one thing. */
+  checks?: CheckResult[]
+}
+
+/** A cheap authenticated call, and the self test where the connector has one. Faults: `unsupported`, or the vendor's. */
+export async function testConnection(hub: Hub, id: string): Promise<TestedConnection> {
   const connection = connectionOf(hub, id)
-  const { test } = connection.connector
-  if (test === undefined)
-    throw new HubError('unsupported', `${connection.connector.label} has nothing to test a connection with`)
+  const { test, selfTest, label } = connection.connector
+  if (test === undefined && selfTest === undefined)
+    throw new HubError('unsupported', `${label} has nothing to test a connection with`)
+  const line = test === undefined ? undefined : await noted(hub, id, 'test', () => test(connection.port))
+  if (selfTest === undefined) return { shown: line ?? '' }
+  const checks = await runSelfTest(hub, id)
+  return { shown: line ?? `${checks.length} check(s) were made`, checks }
+}
+
+/**
+ * Looks at everything that a connection needs, and keeps what it found with a case for each fault. A vendor that refuses is a check
+ * that failed; one that cannot be asked just now is thrown, because that says nothing about the connection.
+ */
+export async function runSelfTest(hub: Hub, id: string): Promise<CheckResult[]> {
+  const { connector, config, port } = connectionOf(hub, id)
+  const { selfTest } = connector
+  if (selfTest === undefined) throw new HubError('unsupported', `${connector.label} has no self test`)
+  const asked = await noted(hub, id, 'self_test', () => selfTest(port, hub.clock.now())).catch((thrown: unknown) => {
+    const fault = asHubError(thrown)
+    if (fault.next === 'retry') throw fault
+    return [{ name: 'connection', ok: false, detail: `${fault.code}: ${fault.message}` }]
+  })
+  const checks = tidyChecks(asked)
+  await inTransaction(hub.db, (tx) => noteChecks(tx, { id, company_id: config.company }, checks, hub.clock.now()))
+  return checks
+}
+
+/** Runs a call to the vendor that no message asked for, and keeps how it ended. */
+async function noted<T>(hub: Hub, id: string, operation: string, work: () => Promise<T>): Promise<T> {
   const at = hub.clock.now()
   const note = async (outcome: string, error?: HubError): Promise<void> =>
     recordAttempt(hub.db, {
       connection_id: id,
       subject: 'test',
-      operation: 'test',
+      operation,
       at,
       duration_ms: hub.clock.now().getTime() - at.getTime(),
       outcome,
@@ -35,9 +70,9 @@ export async function testConnection(hub: Hub, id: string): Promise<string> {
       error_code: error?.code,
     })
   try {
-    const line = await test(connection.port)
+    const value = await work()
     await note('done')
-    return line
+    return value
   } catch (thrown) {
     if (thrown instanceof HubError) await note('failed', thrown)
     throw thrown

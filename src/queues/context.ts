@@ -1,13 +1,28 @@
 import { internalPolicy, type ConnectionPolicy, type CoreContext } from '../core/context.ts'
+import { erpPolicies, type ErpPolicies } from '../core/erp/policy.ts'
 import type { Connection, Hub } from '../hub.ts'
 
 /** What a job hands to the core: the time now, and the merchant's choices of every connection. */
 export function coreContext(hub: Hub): CoreContext {
-  return { now: hub.clock.now(), newId: hub.ids.uuid, vault: hub.vault, policies: policiesOf(hub) }
+  return {
+    now: hub.clock.now(),
+    newId: hub.ids.uuid,
+    vault: hub.vault,
+    policies: policiesOf(hub),
+    erps: erpsOf(hub),
+  }
 }
 
 /** Connections do not change while a process runs, so their policies are worked out once. */
 const known = new WeakMap<ReadonlyMap<string, Connection>, ReadonlyMap<string, ConnectionPolicy>>()
+
+const knownErps = new WeakMap<Hub['config'], ErpPolicies>()
+
+function erpsOf({ config }: Hub): ErpPolicies {
+  const present = knownErps.get(config) ?? erpPolicies(config)
+  knownErps.set(config, present)
+  return present
+}
 
 function policiesOf({
   connections,
@@ -38,6 +53,8 @@ function policyOf({ id, connector, config }: Connection, dropShip: ReadonlySet<s
     priority: config.orders.priority,
     ship_within_hours: config.orders.ship_within_hours ?? null,
     service_levels: config.orders.service_levels ?? {},
+    personal_data_days:
+      config.orders.personal_data_days_after_delivery ?? connector.personal_data?.days_after_delivery ?? null,
     holds: config.holds,
     availability: {
       push: push && connector.availability !== undefined,
@@ -50,5 +67,8 @@ function policyOf({ id, connector, config }: Connection, dropShip: ReadonlySet<s
     },
     takes_shipment_notices: connector.shipments !== undefined,
     takes_fulfillment_orders: connector.fulfillment !== undefined,
+    takes_order_answers: connector.orderAnswers !== undefined,
+    takes_invoices: connector.invoices !== undefined,
+    takes_announcements: connector.announcements !== undefined,
   }
 }

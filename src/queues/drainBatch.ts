@@ -3,6 +3,7 @@ import { applyFacts } from '../core/apply.ts'
 import { arrayText, columns } from '../core/columns.ts'
 import type { FactOutcome, InboundFact } from '../core/context.ts'
 import type { Signal } from '../core/model/fact.ts'
+import { announceReports } from '../core/settlement/reports.ts'
 import { readBody } from '../db/inbox.ts'
 import type { Tx } from '../db/pool.ts'
 import { unwrapped } from '../connectors/_kit/envelopes.ts'
@@ -89,6 +90,7 @@ export async function applyRows(
     own.map((fact) => ({ connection_id: connection.id, source: `inbox:${row.id}`, fact })),
   )
   const applied = facts.length === 0 ? { outcomes: [], signals: [] } : await applyFacts(tx, ctx, facts)
+  await announceReports(tx, ctx.now, applied.signals)
   let next = 0
   const ends = mapped.map((one): RowEnd => {
     const own = applied.outcomes.slice(next, next + one.facts.length)

@@ -25,6 +25,7 @@ const NOT_ARRIVED = new Set<ErrorCode>([
   'unknown_order',
   'unknown_fulfillment_order',
   'vault_sealed',
+  'not_yet',
 ])
 /** No fault of the effect: these do not use up its attempts. */
 const WAITS = new Set<ErrorCode>(['vendor_throttled', 'circuit_open', 'vendor_auth'])
@@ -122,7 +123,7 @@ export async function finishFault(
   how: { answered: boolean; now: Date; chance: number },
 ): Promise<EffectEnd> {
   const verdict = decideFault(row, error, how)
-  const unknown = !how.answered && (row.unknown_outcome || !NOT_ARRIVED.has(error.code))
+  const unknown = leavesDoubt(row, error, how)
   const rows = await tx.query(
     `update outbox set state = $3, attempts = $4, next_attempt_at = $5, lease_until = null, unknown_outcome = $6,
             error_code = $7, error_detail = $8, batch_key = case when $9 then null else batch_key end
@@ -151,6 +152,13 @@ export async function finishFault(
   const [opened] = await openDeadLetters(tx, [{ ...letter, detail: error.message.slice(0, 500) }], how.now)
   return { id: row.id, end: 'dead', code: error.code, dead_letter_id: opened?.id }
 }
+
+/** Pure. Whether the effect may have reached the vendor, or an earlier attempt at it may have, although this one failed. */
+export const leavesDoubt = (
+  row: Pick<ClaimedEffect, 'unknown_outcome'>,
+  error: HubError,
+  { answered }: { answered: boolean },
+): boolean => !answered && (row.unknown_outcome || !NOT_ARRIVED.has(error.code))
 
 /** Pure. A wait gives its attempt back but is bounded in time; everything else is bounded by the effect's attempts. */
 export function decideFault(

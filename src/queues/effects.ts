@@ -1,14 +1,22 @@
 import { takeExchanges } from '../connectors/_kit/exchanges.ts'
 import { asHubError, HubError } from '../core/errors.ts'
 import { lockEffectOrders } from '../core/fulfillment/requests.ts'
-import type { EffectNote, EffectResult } from '../core/model/effects.ts'
+import type { EffectResult } from '../core/model/effects.ts'
 import { recordAttempt } from '../db/attempts.ts'
 import { EFFECTS } from '../db/outbox.ts'
 import { inTransaction } from '../db/transaction.ts'
 import type { Connection, Hub } from '../hub.ts'
 import type { JobReporter } from './define.ts'
 import { announceDeadLetters } from './deadLetters.ts'
-import { bindEffect, noteDone, type BoundEffect, type DoneEffect } from './effectBodies.ts'
+import {
+  bindEffect,
+  leadsOn,
+  noteDead,
+  noteDone,
+  type BoundEffect,
+  type DeadEffect,
+  type DoneEffect,
+} from './effectBodies.ts'
 import {
   claimGroup,
   connectionState,
@@ -16,10 +24,12 @@ import {
   finishCancelled,
   finishDone,
   finishFault,
+  leavesDoubt,
   unqueueGroup,
   type ClaimedEffect,
   type EffectEnd,
 } from './effectRows.ts'
+import { relayDue } from './relay.ts'
 
 /** Longer than a job may run with its grace: while this lasts nobody else takes the group. */
 export const EFFECT_TIMEOUT_MS = 60_000
@@ -136,22 +146,27 @@ async function callVendor(
   try {
     if (bound.confirm !== undefined && rows.some((row) => row.unknown_outcome)) {
       const log = { hub, connection, operation: `confirm ${bound.kind}`, key }
-      const verdict = await logged(log, bound.confirm, (answer): string => answer)
+      const verdict = await logged(log, bound.confirm, (answer): string =>
+        typeof answer === 'string' ? answer : countOutcomes(answer),
+      )
       if (verdict === 'done') return { attempt: { kind: 'confirmed' }, settled: true }
+      if (typeof verdict !== 'string') return { attempt: answered(verdict), settled: true }
       if (verdict === 'unknown')
         throw new HubError('outcome_unknown', 'whether the last call arrived cannot be told yet')
       settled = true
     }
     const log = { hub, connection, operation: `send ${bound.kind}`, key }
     const results = await logged(log, () => bound.send(hub.clock.now()), countOutcomes)
-    return {
-      attempt: { kind: 'answered', results: new Map(results.map((result) => [result.outbox_id, result])) },
-      settled,
-    }
+    return { attempt: answered(results), settled }
   } catch (thrown) {
     return { attempt: { kind: 'failed', error: asHubError(thrown) }, settled }
   }
 }
+
+const answered = (results: readonly EffectResult[]): Attempt => ({
+  kind: 'answered',
+  results: new Map(results.map((result) => [result.outbox_id, result])),
+})
 
 interface CallLog {
   hub: Hub
@@ -210,16 +225,22 @@ async function writeDown(
     await lockEffectOrders(tx, connection.config.company, idsOf(rows))
     const ends: EffectEnd[] = []
     const done: DoneEffect[] = []
+    const dead: DeadEffect[] = []
     for (const row of rows) {
       const verdict = verdictOf(row, attempt)
       const end =
         verdict.kind === 'done'
           ? await finishDone(tx, row, resultOf(verdict), now)
           : await finishFault(tx, row, verdict.error, { answered: verdict.answered, now, chance })
-      if (end.end === 'done') done.push({ row, note: verdict.kind === 'done' ? verdict.note : undefined })
+      if (end.end === 'done') done.push({ row, result: verdict.kind === 'done' ? verdict.result : undefined })
+      if (end.end === 'dead' && verdict.kind === 'fault') {
+        const { error } = verdict
+        dead.push({ row, code: error.code, detail: error.message, in_doubt: leavesDoubt(row, error, verdict) })
+      }
       ends.push(end)
     }
     await noteDone(tx, hub, done)
+    await noteDead(tx, hub, dead)
     const verdicts = rows.map((row) => verdictOf(row, attempt))
     const pause = verdicts.find((verdict) => verdict.kind === 'fault' && verdict.error.next === 'pause')
     if (pause?.kind === 'fault') await failConnection(tx, connection.id, pause.error, now)
@@ -227,17 +248,18 @@ async function writeDown(
   })
 }
 
-type Done = { kind: 'done'; external_id: string | null; note: EffectNote | undefined }
+type DoneResult = Extract<EffectResult, { outcome: 'done' }>
+type Done = { kind: 'done'; result: DoneResult | undefined }
 type Verdict = Done | { kind: 'fault'; error: HubError; answered: boolean }
 
-const resultOf = ({ external_id, note }: Done) => ({
-  external_id,
-  ...(note === undefined ? {} : { [note.kind]: true }),
+const resultOf = ({ result }: Done) => ({
+  external_id: result?.external_id ?? null,
+  ...(result?.note === undefined ? {} : { [result.note.kind]: true }),
 })
 
 /** Pure: what the attempt means for one of its rows. */
 function verdictOf(row: ClaimedEffect, attempt: Attempt): Verdict {
-  if (attempt.kind === 'confirmed') return { kind: 'done', external_id: null, note: undefined }
+  if (attempt.kind === 'confirmed') return { kind: 'done', result: undefined }
   if (attempt.kind === 'failed') return { kind: 'fault', error: attempt.error, answered: false }
   const result = attempt.results.get(row.id)
   if (result === undefined) {
@@ -247,7 +269,7 @@ function verdictOf(row: ClaimedEffect, attempt: Attempt): Verdict {
       answered: false,
     }
   }
-  if (result.outcome === 'done') return { kind: 'done', external_id: result.external_id, note: result.note }
+  if (result.outcome === 'done') return { kind: 'done', result }
   return { kind: 'fault', error: new HubError(result.code, result.detail), answered: true }
 }
 
@@ -264,6 +286,7 @@ async function settle(
   await announceDeadLetters(hub, dead)
   const again = ends.flatMap((end) => (end.end === 'again' ? [end.at.getTime()] : []))
   const [first] = rows
+  if (first !== undefined && leadsOn(first.kind) && ends.some((end) => end.end === 'done')) await relayAtOnce(hub)
   if (again.length === 0 || first === undefined) return
   const delay = Math.max(...again) - hub.clock.now().getTime() + DELAY_SLACK_MS
   await hub.queues
@@ -271,6 +294,12 @@ async function settle(
     .catch((thrown: unknown) =>
       hub.log.warn({ reason: String(thrown) }, 'a retry was not queued; the sweeper will do it'),
     )
+}
+
+async function relayAtOnce(hub: Hub): Promise<void> {
+  await relayDue(hub).catch((thrown: unknown) =>
+    hub.log.warn({ reason: String(thrown) }, 'what follows was not queued; the sweeper will do it'),
+  )
 }
 
 function sentenceOf(group: GroupRef, ends: readonly EffectEnd[], reporter: JobReporter): string {

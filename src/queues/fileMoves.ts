@@ -1,5 +1,5 @@
 import type { HubError } from '../core/errors.ts'
-import type { FileDefinition, FileStore, ParsedFile } from '../connectors/_kit/define.ts'
+import type { EnvelopeSeen, FileDefinition, FileResult, FileStore, ParsedFile } from '../connectors/_kit/define.ts'
 import type { Connection } from '../hub.ts'
 
 /** Moves a claimed file to its place. A file of that name there already stays: the newcomer gets its hash in front. */
@@ -28,18 +28,29 @@ export async function writeErrorNote(files: FileStore, path: string, name: strin
   await files.write(path, Buffer.from(`${lines.join('\n')}\n`, 'utf8'))
 }
 
-/** Tells the sender which rows were taken, where its protocol has such an answer. */
+/** Tells the sender which rows were taken, where its protocol has such answers. */
 export async function acknowledge(
   connection: Connection,
   definition: FileDefinition<unknown>,
-  name: string,
-  parsed: ParsedFile,
+  { name, parsed, received_at, envelopes }: Answered,
 ): Promise<void> {
-  if (definition.acknowledgement === undefined) return
   const rejected = parsed.rows.flatMap(({ row, fault }) =>
     fault === undefined ? [] : [{ row, code: fault.code, message: fault.message }],
   )
-  const answer = definition.acknowledgement(parsed, { name, accepted: parsed.rows.length - rejected.length, rejected })
+  const accepted = parsed.rows.length - rejected.length
+  const result: FileResult = { name, accepted, rejected, received_at: received_at.toISOString(), envelopes }
+  const one = definition.acknowledgement?.(parsed, result)
+  const many = (await definition.answers?.(connection.port, parsed, result)) ?? []
   const { acknowledgements } = definition.folders(connection.port.settings)
-  await connection.port.files.write(`${acknowledgements}/${answer.name}`, answer.bytes)
+  for (const answer of [...(one === undefined ? [] : [one]), ...many])
+    await connection.port.files.write(`${acknowledgements}/${answer.name}`, answer.bytes)
+}
+
+/** A file as its sender hears of it. */
+export interface Answered {
+  name: string
+  parsed: ParsedFile
+  /** When it was first read. */
+  received_at: Date
+  envelopes: ReadonlyMap<string, EnvelopeSeen>
 }

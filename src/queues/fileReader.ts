@@ -4,7 +4,7 @@ import { asHubError, HubError } from '../core/errors.ts'
 import type { FileDefinition, FileEntry, ParsedFile } from '../connectors/_kit/define.ts'
 import type { Connection, Hub } from '../hub.ts'
 import type { JobReporter } from './define.ts'
-import { findFile, storeFile, storeRejected, type KnownFile } from './fileRows.ts'
+import { decidedFile, findFile, storeFile, storeRejected, type KnownFile } from './fileRows.ts'
 import { acknowledge, moveTo, processedPath, writeErrorNote } from './fileMoves.ts'
 import { wakeAll, wakeDrain } from './wake.ts'
 
@@ -16,6 +16,8 @@ const FILES_MAX = 500
 const LOOK_PAUSE_MS = 1_000
 /** A claim this old was left by a process that died; whatever it had committed makes the second reading a no-op. */
 const CLAIM_LEASE_MS = 2 * 60_000
+/** Writers that open a file long before they write to it exist; after this an empty one is a mistake. */
+const EMPTY_AFTER_MS = 15 * 60_000
 const PROCESSING = '.processing'
 /** When a file was claimed is part of its name there: its own time says when it was written. */
 const CLAIMED_NAME = /^(\d{13})\.(.+)$/
@@ -51,7 +53,7 @@ export async function readFiles(
   if (definition === undefined) throw new HubError('unsupported', `${connection.id} has no files`)
   const result: FilesResult = { read: 0, rejected: 0, held: 0, duplicates: 0, rows: 0 }
   const counters = { applied: 'read', rejected: 'rejected', held: 'held', duplicate: 'duplicates' } as const
-  const fresh = await wholeFiles(connection, definition, options.look_pause_ms ?? LOOK_PAUSE_MS)
+  const fresh = await wholeFiles(hub, connection, definition, options.look_pause_ms ?? LOOK_PAUSE_MS)
   const claims = [
     ...(await staleClaims(hub, connection, definition)),
     ...fresh.map((entry) => ({ entry, from: pathIn(connection, definition, entry.name) })),
@@ -76,16 +78,18 @@ const foldersOf = (
 const pathIn = (connection: Connection, definition: FileDefinition<unknown>, name: string): string =>
   `${foldersOf(connection, definition).incoming}/${name}`
 
-/** Two looks: a file that is still growing, empty, temporary or not ours is left alone. */
+/** Two looks: a file that is still growing, temporary or not ours is left alone, and for a while one that is empty. */
 async function wholeFiles(
+  hub: Hub,
   connection: Connection,
   definition: FileDefinition<unknown>,
   pauseMs: number,
 ): Promise<FileEntry[]> {
   const { files, settings } = connection.port
   const { incoming } = foldersOf(connection, definition)
+  const now = hub.clock.now().getTime()
   const ours = (entry: FileEntry): boolean =>
-    entry.bytes > 0 &&
+    (entry.bytes > 0 || now - entry.modified_at_ms > EMPTY_AFTER_MS) &&
     !entry.name.startsWith('.') &&
     !entry.name.endsWith('.tmp') &&
     definition.accepts(entry.name, settings) !== undefined
@@ -143,7 +147,7 @@ async function readOne(
   } catch (thrown) {
     const error = asHubError(thrown)
     if (error.next !== 'park' && error.next !== 'refuse') throw error
-    await intoError(connection, definition, claimed, error)
+    await reject(hub, connection, definition, { claimed, bytes: Buffer.alloc(0), error })
     return { outcome: 'rejected', rows: 0 }
   }
   let parsed: ParsedFile
@@ -157,20 +161,27 @@ async function readOne(
       thrown instanceof HubError
         ? thrown
         : new HubError('file_invalid', 'the file could not be read', { cause: thrown })
-    const sha256 = createHash('sha256').update(bytes).digest()
-    await storeRejected(hub, {
-      connection_id: connection.id,
-      name: claimed.name,
-      sha256,
-      type: typeOf(connection, definition, claimed.name),
-      error,
-    })
-    await intoError(connection, definition, claimed, error)
+    await reject(hub, connection, definition, { claimed, bytes, error })
     return { outcome: 'rejected', rows: 0 }
   }
   const sha256 = identityOf(parsed, bytes)
   const known = await findFile(hub.db, connection.id, sha256)
   return applyParsed(hub, connection, definition, { claimed, bytes, sha256, parsed, known })
+}
+
+/** A file that could not even be fetched is known by its name and its time. */
+async function reject(
+  hub: Hub,
+  connection: Connection,
+  definition: FileDefinition<unknown>,
+  { claimed, bytes, error }: { claimed: Claimed; bytes: Buffer; error: HubError },
+): Promise<void> {
+  const { name, modified_at_ms } = claimed
+  const content = bytes.length === 0 ? `${name}\n${modified_at_ms}` : bytes
+  const sha256 = createHash('sha256').update(content).digest()
+  const type = typeOf(connection, definition, name)
+  await storeRejected(hub, connection, { name, sha256, type, bytes, error })
+  await intoError(connection, definition, claimed, error)
 }
 
 /**
@@ -201,17 +212,12 @@ async function applyParsed(
   const folders = foldersOf(connection, definition)
   // Either the sender sent the same file again, or we died between the commit and the move: both are finished in the same way.
   const resumes = known !== undefined && known.state !== 'rejected' && known.state !== 'duplicate'
+  const file = { connection_id: connection.id, name: claimed.name, bytes, sha256, parsed }
+  const shrink_max = definition.shrink_max(connection.port.settings)
   const stored = resumes
-    ? known.state
-    : await storeFile(hub, {
-        connection_id: connection.id,
-        name: claimed.name,
-        bytes,
-        sha256,
-        parsed,
-        shrink_max: definition.shrink_max(connection.port.settings),
-      })
-  if (stored === 'duplicate') {
+    ? await decidedFile(hub.db, file, known, hub.clock.now())
+    : await storeFile(hub, { ...file, shrink_max })
+  if (stored.state === 'duplicate') {
     const error = new HubError(
       'file_invalid',
       `this ${parsed.type} file, or another one with its sequence, was decided before`,
@@ -223,12 +229,12 @@ async function applyParsed(
     await intoError(connection, definition, claimed, error)
     return { outcome: 'duplicate', rows: 0 }
   }
-  if (stored === 'held') {
+  if (stored.state === 'held') {
     await moveTo(connection.port.files, claimed.path, `${folders.processed}/held/${claimed.name}`, sha256)
     return { outcome: resumes ? 'duplicate' : 'held', rows: 0 }
   }
   await wakeAll(hub, [wakeDrain(connection.id)])
-  await acknowledge(connection, definition, claimed.name, parsed)
+  await acknowledge(connection, definition, { name: claimed.name, parsed, ...stored })
   await moveTo(
     connection.port.files,
     claimed.path,

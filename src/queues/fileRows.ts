@@ -1,11 +1,14 @@
 import { HubError } from '../core/errors.ts'
-import type { ParsedFile } from '../connectors/_kit/define.ts'
-import { insertInbox, sealRow } from '../db/inbox.ts'
+import { reportsOfFileRefused } from '../core/settlement/reports.ts'
+import type { EnvelopeSeen, FileRow, ParsedFile } from '../connectors/_kit/define.ts'
+import { insertInbox, sealRow, type NewInboxRow } from '../db/inbox.ts'
 import { constraintOf, type Queryable, type Tx } from '../db/pool.ts'
 import { inTransaction } from '../db/transaction.ts'
-import type { Hub } from '../hub.ts'
+import type { Connection, Hub } from '../hub.ts'
 import { absentRows } from './absent.ts'
+import { openFileCase, rowsToStore, seenEnvelopes, takeEnvelopes } from './fileEnvelopes.ts'
 import { acknowledge } from './fileMoves.ts'
+import { confirmReport } from './reports.ts'
 import { wakeAll, wakeDrain } from './wake.ts'
 
 const INSERT_ROWS_MAX = 1_000
@@ -13,6 +16,15 @@ const INSERT_ROWS_MAX = 1_000
 export interface KnownFile {
   id: number
   state: 'applied' | 'rejected' | 'held' | 'duplicate'
+  /** When it was first read. */
+  received_at: Date
+}
+
+/** What became of a file, and of the parts of it that its sender numbers. */
+export interface StoredFile {
+  state: 'applied' | 'held' | 'duplicate'
+  received_at: Date
+  envelopes: ReadonlyMap<string, EnvelopeSeen>
 }
 
 export interface FileToStore {
@@ -26,7 +38,7 @@ export interface FileToStore {
 
 export async function findFile(db: Queryable, connectionId: string, sha256: Buffer): Promise<KnownFile | undefined> {
   const [row] = await db.query<KnownFile>(
-    'select id, state from inbound_files where connection_id = $1 and sha256 = $2',
+    'select id, state, received_at from inbound_files where connection_id = $1 and sha256 = $2',
     [connectionId, sha256],
   )
   return row
@@ -37,7 +49,7 @@ export async function findFile(db: Queryable, connectionId: string, sha256: Buff
  * its bytes are kept and nothing is applied. `duplicate`: its sequence was used by another file. Constraints decide both ways of being
  * the same file, so two readers at once store it once.
  */
-export async function storeFile(hub: Hub, file: FileToStore): Promise<'applied' | 'held' | 'duplicate'> {
+export async function storeFile(hub: Hub, file: FileToStore): Promise<StoredFile> {
   const now = hub.clock.now()
   try {
     return await inTransaction(hub.db, async (tx) => {
@@ -52,9 +64,9 @@ export async function storeFile(hub: Hub, file: FileToStore): Promise<'applied' 
         now,
       })
       // Another reader stored it a moment ago, or somebody refused it: what was decided holds.
-      if (id === undefined) return decidedState(await findFile(tx, file.connection_id, file.sha256))
-      if (!shrunk) await insertRows(tx, hub, { id, ...file, now })
-      return state
+      if (id === undefined) return decidedFile(tx, file, await findFile(tx, file.connection_id, file.sha256), now)
+      const envelopes = shrunk ? NO_ENVELOPES : await insertRows(tx, hub, { id, ...file, now })
+      return { state, received_at: now, envelopes }
     })
   } catch (thrown) {
     if (constraintOf(thrown) !== 'inbound_files_sequence') throw thrown
@@ -66,27 +78,53 @@ export async function storeFile(hub: Hub, file: FileToStore): Promise<'applied' 
       error_detail: 'the sequence was used before by another file',
       now,
     })
-    return 'duplicate'
+    return { state: 'duplicate', received_at: now, envelopes: NO_ENVELOPES }
   }
 }
 
-/** A file that cannot be trusted as a whole: only that it came, and why nothing was taken. */
+const NO_ENVELOPES: ReadonlyMap<string, EnvelopeSeen> = new Map()
+
+/** A file that was decided before: what it was then. */
+export async function decidedFile(
+  q: Queryable,
+  { connection_id, parsed }: Pick<FileToStore, 'connection_id' | 'parsed'>,
+  known: KnownFile | undefined,
+  now: Date,
+): Promise<StoredFile> {
+  if (known === undefined) return { state: 'duplicate', received_at: now, envelopes: NO_ENVELOPES }
+  const envelopes = await seenEnvelopes(q, { id: known.id, connection_id, parsed })
+  const state = known.state === 'applied' || known.state === 'held' ? known.state : 'duplicate'
+  return { state, received_at: known.received_at, envelopes }
+}
+
+/** Larger files that cannot be trusted stay in the error folder alone. */
+const REJECTED_BYTES_MAX = 8 * 1024 * 1024
+
+/** A file that cannot be trusted as a whole: that it came, why nothing was taken, and its sealed bytes for whoever looks into it. */
 export async function storeRejected(
   hub: Hub,
-  file: { connection_id: string; name: string; sha256: Buffer; type: string; error: HubError },
+  connection: Connection,
+  file: { name: string; sha256: Buffer; type: string; bytes: Buffer; error: HubError },
 ): Promise<void> {
-  const { error, ...head } = file
-  await upsertFile(hub.db, {
-    ...head,
-    sequence: null,
-    rows: 0,
-    scope: 'partial',
-    totals: {},
-    state: 'rejected',
-    body: null,
-    error_code: error.code,
-    error_detail: error.message.slice(0, 500),
-    now: hub.clock.now(),
+  const { error, bytes, ...head } = file
+  const now = hub.clock.now()
+  const keep = bytes.length > 0 && bytes.length <= REJECTED_BYTES_MAX
+  await inTransaction(hub.db, async (tx) => {
+    const id = await upsertFile(tx, {
+      ...head,
+      connection_id: connection.id,
+      sequence: null,
+      rows: 0,
+      scope: 'partial',
+      totals: {},
+      state: 'rejected',
+      body: keep ? hub.vault.seal(bytes, aadOf(connection.id, head.sha256)) : null,
+      error_code: error.code,
+      error_detail: error.message.slice(0, 500),
+      now,
+    })
+    const refused = [{ code: error.code, message: error.message, path: error.path ?? null }]
+    if (id !== undefined) await openFileCase(tx, connection, { id, ...head, rows: 0, refused }, now)
   })
 }
 
@@ -95,6 +133,7 @@ export async function storeRejected(
  * file, `conflict` when it is no longer held (somebody decided before).
  */
 export async function confirmFile(hub: Hub, fileId: number, user: string): Promise<{ rows: number }> {
+  if (await isReport(hub.db, fileId)) return confirmReport(hub, fileId, user)
   const now = hub.clock.now()
   const applied = await inTransaction(hub.db, async (tx) => {
     const file = await lockHeld(tx, fileId)
@@ -107,12 +146,13 @@ export async function confirmFile(hub: Hub, fileId: number, user: string): Promi
       { name: file.name, bytes, modified_at_ms: file.received_at.getTime() },
       connection.port.settings,
     )
-    await insertRows(tx, hub, { id: file.id, connection_id: file.connection_id, sha256: file.sha256, parsed, now })
-    await decide(tx, { id: file.id, state: 'applied', user, now, action: 'file.confirm' })
-    return { connection, definition, name: file.name, parsed }
+    const { id, connection_id, sha256, name, received_at } = file
+    const envelopes = await insertRows(tx, hub, { id, connection_id, sha256, name, parsed, now })
+    await decide(tx, { id, state: 'applied', user, now, action: 'file.confirm' })
+    return { connection, definition, name, parsed, received_at, envelopes }
   })
   await wakeAll(hub, [wakeDrain(applied.connection.id)])
-  await acknowledge(applied.connection, applied.definition, applied.name, applied.parsed)
+  await acknowledge(applied.connection, applied.definition, applied)
   return { rows: applied.parsed.rows.length }
 }
 
@@ -122,11 +162,15 @@ export async function rejectFile(hub: Hub, fileId: number, user: string): Promis
   await inTransaction(hub.db, async (tx) => {
     const file = await lockHeld(tx, fileId)
     await decide(tx, { id: file.id, state: 'rejected', user, now, action: 'file.reject' })
+    await reportsOfFileRefused(tx, now, { connection_id: file.connection_id, file_id: file.id }, user)
   })
 }
 
-const decidedState = (known: KnownFile | undefined): 'applied' | 'held' | 'duplicate' =>
-  known?.state === 'applied' || known?.state === 'held' ? known.state : 'duplicate'
+/** A file of payouts that came over an API is read by its own formats, not as rows of the inbox. */
+async function isReport(db: Queryable, fileId: number): Promise<boolean> {
+  const rows = await db.query(`select 1 from inbound_files where id = $1 and type = 'settlement'`, [fileId])
+  return rows.length > 0
+}
 
 const aadOf = (connectionId: string, sha256: Buffer): string => `file:${connectionId}:${sha256.toString('hex')}`
 
@@ -209,28 +253,44 @@ async function hasShrunk(tx: Tx, file: FileToStore): Promise<boolean> {
 async function insertRows(
   tx: Tx,
   hub: Hub,
-  file: { id: number; connection_id: string; sha256: Buffer; parsed: ParsedFile; now: Date },
-): Promise<void> {
+  file: { id: number; connection_id: string; name: string; sha256: Buffer; parsed: ParsedFile; now: Date },
+): Promise<ReadonlyMap<string, EnvelopeSeen>> {
   const { parsed } = file
   const connection = hub.connections.get(file.connection_id)
-  const rows = [...parsed.rows, ...(connection === undefined ? [] : await absentRows(tx, hub, connection, file))]
-  for (let start = 0; start < rows.length; start += INSERT_ROWS_MAX) {
-    const sealed = rows.slice(start, start + INSERT_ROWS_MAX).map((row) =>
-      sealRow(hub.vault, {
-        connection_id: file.connection_id,
-        source: 'file',
-        topic: row.topic,
-        dedupe_key: row.dedupe_key,
-        body: Buffer.from(JSON.stringify(row.payload ?? null), 'utf8'),
-        observed_at: parsed.as_of,
-        received_at: file.now,
-        file_id: file.id,
-        file_row: row.row,
-        ...(row.fault === undefined ? {} : { fault: row.fault }),
-      }),
+  const envelopes = await takeEnvelopes(tx, file)
+  const sound = rowsToStore(parsed.rows, envelopes)
+  const absent = connection === undefined ? [] : await absentRows(tx, hub, connection, file)
+  const rows = [...sound, ...absent]
+  for (let start = 0; start < rows.length; start += INSERT_ROWS_MAX)
+    await insertInbox(
+      tx,
+      rows.slice(start, start + INSERT_ROWS_MAX).map((row) => sealed(hub, file, row)),
     )
-    await insertInbox(tx, sealed)
+  const refused = sound.flatMap(({ fault }) => fault ?? [])
+  if (connection !== undefined) {
+    const { id, name } = file
+    await openFileCase(tx, connection, { id, name, type: parsed.type, rows: parsed.rows.length, refused }, file.now)
   }
+  return envelopes
+}
+
+function sealed(
+  hub: Hub,
+  { id, connection_id, parsed, now }: { id: number; connection_id: string; parsed: ParsedFile; now: Date },
+  row: FileRow,
+): NewInboxRow {
+  return sealRow(hub.vault, {
+    connection_id,
+    source: 'file',
+    topic: row.topic,
+    dedupe_key: row.dedupe_key,
+    body: Buffer.from(JSON.stringify(row.payload ?? null), 'utf8'),
+    observed_at: parsed.as_of,
+    received_at: now,
+    file_id: id,
+    file_row: row.row,
+    ...(row.fault === undefined ? {} : { fault: row.fault }),
+  })
 }
 
 interface HeldFile {

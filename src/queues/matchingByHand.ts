@@ -20,13 +20,17 @@ export async function runMatching(
   const { connection_id, signal } = options
   if (connection_id !== undefined && !hub.connections.has(connection_id))
     throw new HubError('not_found', `there is no connection ${connection_id}`, { hint: 'crossdock connections list' })
-  const { tolerances_minor, bank_days } = hub.config.finance
+  const { tolerances_minor, bank_days, bank_rules } = hub.config.finance
   const lines = await matchOpenLines(hub.db, hub.clock.now(), {
     tolerances: { ...TOLERANCES, by_currency: tolerances_minor },
     ...(connection_id === undefined ? {} : { scope: { connection_id } }),
     ...(signal === undefined ? {} : { signal }),
   })
-  return { lines, bank: await matchBank(hub.db, hub.clock.now(), { bank_days }) }
+  const rules = bank_rules.flatMap((rule) =>
+    rule.contains.map((contains) => ({ contains, connection_id: rule.connection })),
+  )
+  const bank = await matchBank(hub.db, hub.clock.now(), { bank_days, texts: { rules, vault: hub.vault } })
+  return { lines, bank }
 }
 
 export const sentenceOf = ({ lines, bank }: MatchingRun): string =>

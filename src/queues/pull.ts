@@ -1,6 +1,6 @@
-import { asHubError, type HubError } from '../core/errors.ts'
+import { asHubError, HubError } from '../core/errors.ts'
 import { STREAMS, type Stream } from '../core/model/fact.ts'
-import type { PulledPage } from '../connectors/_kit/define.ts'
+import type { Connector, PulledPage, PullRequest } from '../connectors/_kit/define.ts'
 import { takeExchanges } from '../connectors/_kit/exchanges.ts'
 import { recordAttempt } from '../db/attempts.ts'
 import { insertInbox, sealRow } from '../db/inbox.ts'
@@ -8,6 +8,7 @@ import { inTransaction } from '../db/transaction.ts'
 import type { Connection, Hub } from '../hub.ts'
 import type { JobReporter } from './define.ts'
 import { connectionState, failConnection } from './effectRows.ts'
+import { pullReports } from './reports.ts'
 import { wakeAll, wakeDrain, wakePull } from './wake.ts'
 
 /** A first pull of a large shop goes on in the next job, which starts at the stored cursor. */
@@ -25,41 +26,33 @@ export async function pullStream(
 ): Promise<string> {
   const connection = hub.connections.get(connectionId)
   const known = STREAMS.find((name) => name === stream)
-  const pull = known === undefined ? undefined : connection?.connector.pull?.[known]
-  if (connection === undefined || known === undefined || pull === undefined)
+  if (connection === undefined || known === undefined || !canPull(connection.connector, known))
     return `${connectionId} has no ${stream} to pull`
   const state = await connectionState(hub.db, connectionId)
   if (state !== 'active') return `${connectionId} is ${state ?? 'unknown'}; ${stream} are not pulled`
   const at = hub.clock.now()
   const started = performance.now()
-  const seen = { pages: 0, items: 0, fresh: 0, cut_short: false }
+  let pulled: Pulled
   try {
     const request = {
       cursor: await loadCursor(hub, connectionId, known),
       overlap_ms: connection.config.pull.overlap_seconds * 1_000,
       now: at,
     }
-    for await (const page of pull(connection.port, request)) {
-      seen.pages += 1
-      seen.items += page.items.length
-      const fresh = await storePage(hub, connection, known, page)
-      seen.fresh += fresh
-      if (fresh > 0) await wakeAll(hub, [wakeDrain(connectionId)])
-      if (reporter.signal.aborted || seen.pages >= PAGES_MAX) {
-        seen.cut_short = true
-        await wakeAll(hub, [wakePull(connectionId, known)])
-        break
-      }
-    }
+    pulled =
+      known === 'reports'
+        ? await pullFiles(hub, connection, request, reporter)
+        : await pullItems(hub, connection, known, request, reporter)
   } catch (thrown) {
     const error = asHubError(thrown)
     if (error.code === 'database_unavailable') throw error
     await writeAttempt(hub, connection, known, { at, started, outcome: 'failed', error })
     return afterFault(hub, connectionId, known, error)
   }
-  await writeAttempt(hub, connection, known, { at, started, outcome: `${seen.items} items, ${seen.fresh} new` })
+  await writeAttempt(hub, connection, known, { at, started, outcome: pulled.outcome })
   await hub.db.query('update connections set last_pulled_at = $2 where id = $1', [connectionId, at])
-  if (!seen.cut_short) {
+  if (pulled.cut_short) await wakeAll(hub, [wakePull(connectionId, known)])
+  else {
     // Everything that the vendor listed before `at` is in the inbox now; the availability push relies on it.
     await hub.db.query('update cursors set pulled_at = $3 where connection_id = $1 and stream = $2', [
       connectionId,
@@ -67,7 +60,64 @@ export async function pullStream(
       at,
     ])
   }
-  return `pulled ${seen.items} ${stream} of ${connectionId} in ${seen.pages} page(s), ${seen.fresh} new`
+  return `pulled ${pulled.sentence}`
+}
+
+/** Whether a connection can be asked for this stream. */
+export const canPull = (connector: Pick<Connector, 'pull' | 'settlements'>, stream: Stream): boolean =>
+  stream === 'reports' ? connector.settlements?.reports !== undefined : connector.pull?.[stream] !== undefined
+
+interface Pulled {
+  /** For the attempt log. */
+  outcome: string
+  /** For the board. */
+  sentence: string
+  cut_short: boolean
+}
+
+async function pullItems(
+  hub: Hub,
+  connection: Connection,
+  stream: Exclude<Stream, 'reports'>,
+  request: PullRequest,
+  reporter: JobReporter,
+): Promise<Pulled> {
+  const { id, connector, port } = connection
+  const seen = { pages: 0, items: 0, fresh: 0, cut_short: false }
+  for await (const page of connector.pull?.[stream]?.(port, request) ?? []) {
+    seen.pages += 1
+    seen.items += page.items.length
+    const fresh = await storePage(hub, connection, stream, page)
+    seen.fresh += fresh
+    await page.acknowledge?.()
+    if (fresh > 0) await wakeAll(hub, [wakeDrain(id)])
+    if (reporter.signal.aborted || seen.pages >= PAGES_MAX) {
+      seen.cut_short = true
+      break
+    }
+  }
+  return {
+    outcome: `${seen.items} items, ${seen.fresh} new`,
+    sentence: `${seen.items} ${stream} of ${id} in ${seen.pages} page(s), ${seen.fresh} new`,
+    cut_short: seen.cut_short,
+  }
+}
+
+async function pullFiles(
+  hub: Hub,
+  connection: Connection,
+  { cursor, now }: PullRequest,
+  reporter: JobReporter,
+): Promise<Pulled> {
+  const list = connection.connector.settlements?.reports
+  if (list === undefined) throw new HubError('internal', `${connection.id} has no reports`)
+  const { listed, read, same, held, cut_short } = await pullReports(hub, connection, list, {
+    cursor,
+    at: now,
+    reporter,
+  })
+  const outcome = `${listed} reports, ${read} read, ${same} seen before, ${held} held`
+  return { outcome, sentence: `${outcome}, of ${connection.id}`, cut_short }
 }
 
 async function loadCursor(hub: Hub, connectionId: string, stream: Stream): Promise<string | null> {

@@ -1,4 +1,4 @@
-import { createGzip } from 'node:zlib'
+import { createGzip, gunzipSync } from 'node:zlib'
 import { Readable } from 'node:stream'
 import type { Connector } from '../connectors/_kit/define.ts'
 import { readSettlementFile, type SettlementBytes, type SettlementFileRead } from '../connectors/_kit/settlementFile.ts'
@@ -6,13 +6,17 @@ import { HubError } from '../core/errors.ts'
 import { matchOpenLines } from '../core/matching/matchLines.ts'
 import { TOLERANCES } from '../core/matching/rulesMatch.ts'
 import { importSettlementFile, type ImportedFile } from '../core/settlement/importFile.ts'
+import { reportsOfFileRead } from '../core/settlement/reports.ts'
 import { settlementTotals, type FileProof } from '../core/settlement/rulesProof.ts'
+import { writeAudit } from '../db/audit.ts'
+import type { Tx } from '../db/pool.ts'
 import { inTransaction } from '../db/transaction.ts'
 import type { Connection, Hub } from '../hub.ts'
 import { coreContext } from './context.ts'
 
 /** A packed file larger than this is not kept; its hash and its lines are. */
 const KEPT_BYTES_MAX = 64 * 1024 ** 2
+const UNPACKED_BYTES_MAX = 1024 ** 3
 
 export interface CheckedFile extends SettlementFileRead {
   proof: FileProof
@@ -60,6 +64,8 @@ export interface FileImport {
   name: string
   bytes: SettlementBytes
   known: 'skip' | 'again'
+  /** The person who brings it; left out: the hub fetched it. */
+  by?: string
 }
 
 export interface FileImported extends ImportedFile {
@@ -79,12 +85,10 @@ export async function importSettlementBytes(hub: Hub, connectors: Connectors, fi
   const { proof, ...read } = await checkSettlementFile(connectors, connection.connector, settings, bytes)
   if (proof.settlements.length === 0) throw new HubError('file_invalid', 'the file has no payout in it')
   const options = fileOptions(connectors, connection.connector, settings)
-  const packed = await pack(bytes)
-  const body =
-    packed === null ? null : hub.vault.seal(packed, `settlement-file:${connection.id}:${read.sha256.toString('hex')}`)
+  const body = await sealedCopy(hub, connection.id, read.sha256, bytes)
   const nothing = (): void => undefined
-  const imported = await inTransaction(hub.db, (tx) =>
-    importSettlementFile(tx, coreContext(hub), {
+  const imported = await inTransaction(hub.db, async (tx) => {
+    const result = await importSettlementFile(tx, coreContext(hub), {
       connection_id: connection.id,
       name: file.name,
       format: read.format,
@@ -103,10 +107,31 @@ export async function importSettlementBytes(hub: Hub, connectors: Connectors, fi
         })
         if (!again.sha256.equals(read.sha256)) throw new HubError('conflict', 'the file changed while it was read')
       },
-    }),
-  )
+    })
+    if (file.by !== undefined && result.outcome === 'imported')
+      await noteImport(tx, hub, file.by, connection.id, result)
+    await reportsOfFileRead(tx, hub.clock.now(), { connection_id: connection.id, file_id: result.file_id })
+    return result
+  })
   const matched = await matchMoved(hub, imported)
   return { ...imported, format: read.format, sha256: read.sha256.toString('hex'), proof, matched }
+}
+
+async function noteImport(
+  tx: Tx,
+  hub: Hub,
+  actor: string,
+  connection: string,
+  { file_id, settlements }: ImportedFile,
+): Promise<void> {
+  const held = settlements.filter(({ proof }) => proof === 'held').length
+  await writeAudit(tx, {
+    at: hub.clock.now(),
+    actor,
+    action: 'settlement.import',
+    subject: `inbound_file:${file_id}`,
+    data: { connection, settlements: settlements.length, held },
+  })
 }
 
 async function matchMoved(hub: Hub, { settlements }: ImportedFile): Promise<number> {
@@ -125,6 +150,24 @@ export function settlementSettings({ config }: Connection): Readonly<Record<stri
   const files = (config.settings as { settlement_files?: unknown }).settlement_files
   return typeof files === 'object' && files !== null ? (files as Record<string, unknown>) : {}
 }
+
+const copyAad = (connection_id: string, sha256: Buffer): string =>
+  `settlement-file:${connection_id}:${sha256.toString('hex')}`
+
+/** The bytes as they came, packed and sealed; null where they are too many to be kept. */
+export async function sealedCopy(
+  hub: Pick<Hub, 'vault'>,
+  connection_id: string,
+  sha256: Buffer,
+  bytes: SettlementBytes,
+): Promise<Buffer | null> {
+  const packed = await pack(bytes)
+  return packed === null ? null : hub.vault.seal(packed, copyAad(connection_id, sha256))
+}
+
+/** What `sealedCopy` made, as it came. */
+export const openedCopy = (hub: Pick<Hub, 'vault'>, connection_id: string, sha256: Buffer, body: Buffer): Buffer =>
+  gunzipSync(hub.vault.open(body, copyAad(connection_id, sha256)), { maxOutputLength: UNPACKED_BYTES_MAX })
 
 async function pack(bytes: SettlementBytes): Promise<Buffer | null> {
   const chunks: Buffer[] = []

@@ -1,8 +1,10 @@
+import { STREAMS } from '../core/model/fact.ts'
 import { EFFECTS, type EffectKind } from '../db/outbox.ts'
 import { inTransaction } from '../db/transaction.ts'
 import type { Connection, Hub } from '../hub.ts'
 import { announceDeadLetters, openDeadLetters, reconcileDeadLetters, type NewDeadLetter } from './deadLetters.ts'
 import type { QueueName } from './define.ts'
+import { canPull } from './pull.ts'
 import { relayDue } from './relay.ts'
 import { connectionsToPush, forceAll, wakeDrain, wakePush, type Wake } from './wake.ts'
 
@@ -22,13 +24,19 @@ const POST_EVERY_MS = 60_000
 const EXPIRE_EVERY_MS = 15_000
 const BACKFILL_EVERY_MS = 15_000
 const WAKE_MISSED_EVERY_MS = 30_000
+const PARTNERS_EVERY_MS = 5_000
 const ALLOCATE_WAITING_EVERY_MS = 30_000
 const TRUST_EVERY_MS = 30_000
 const MEASURE_EVERY_MS = 30_000
 const REASSERT_EVERY_MS = 60_000
 const READ_BACK_EVERY_MS = 60_000
+const FORGET_EVERY_MS = 3_600_000
 const EXPIRED_LOTS_EVERY_MS = 60_000
+/** The finest pace at which stock can be told; each company has its own. */
+const ERP_STOCK_EVERY_MS = 5_000
+const ERP_CATCH_UP_EVERY_MS = 5 * 60_000
 const PRUNE_EVERY_MS = 3_600_000
+const SELF_TEST_EVERY_MS = 86_400_000
 
 /** What the sweeper remembers between its rounds: nothing that may not be forgotten. */
 export interface SweepMemory {
@@ -207,14 +215,44 @@ interface Schedule {
 }
 
 /** Where the configuration names no pace. Webhooks are the fast path; polling repairs what they missed. */
-const DEFAULT_SECONDS = { orders: 300, payments: 900, listings: 3_600, settlements: 3_600, files: 30 } as const
+const DEFAULT_SECONDS = {
+  orders: 300,
+  payments: 900,
+  listings: 3_600,
+  settlements: 3_600,
+  notifications: 5,
+  items: 3_600,
+  stock: 900,
+  shipments: 300,
+  tracking: 3_600,
+  returns: 900,
+  reports: 3_600,
+  files: 30,
+} as const
 
 /** Creates what is missing, corrects what has changed: after the queue was wiped this brings every repeating job back. */
 async function upsertSchedules(hub: Hub): Promise<void> {
-  const schedules = [...[...hub.connections.values()].flatMap(schedulesOf), ...HUB_SCHEDULES]
+  const hasErp = hub.config.companies.some(({ erp }) => erp !== undefined)
+  const schedules = [
+    ...[...hub.connections.values()].flatMap(schedulesOf),
+    ...HUB_SCHEDULES,
+    ...(hasErp ? ERP_SCHEDULES : []),
+  ]
   for (const { queue, name, key, every_ms, data } of schedules)
     await hub.queues.schedule(queue, name, key, every_ms, data)
 }
+
+/** What repeats where a company has an ERP. */
+const ERP_SCHEDULES: readonly Schedule[] = [
+  { queue: 'maintenance', name: 'erp_stock', key: 'maintenance-erp-stock', every_ms: ERP_STOCK_EVERY_MS, data: {} },
+  {
+    queue: 'maintenance',
+    name: 'erp_catch_up',
+    key: 'maintenance-erp-catch-up',
+    every_ms: ERP_CATCH_UP_EVERY_MS,
+    data: {},
+  },
+]
 
 /** What repeats whatever is connected. */
 const HUB_SCHEDULES: readonly Schedule[] = [
@@ -237,6 +275,7 @@ const HUB_SCHEDULES: readonly Schedule[] = [
     every_ms: ALLOCATE_WAITING_EVERY_MS,
     data: {},
   },
+  { queue: 'maintenance', name: 'partners', key: 'maintenance-partners', every_ms: PARTNERS_EVERY_MS, data: {} },
   { queue: 'maintenance', name: 'trust', key: 'maintenance-trust', every_ms: TRUST_EVERY_MS, data: {} },
   { queue: 'maintenance', name: 'measure', key: 'maintenance-measure', every_ms: MEASURE_EVERY_MS, data: {} },
   { queue: 'maintenance', name: 'reassert', key: 'maintenance-reassert', every_ms: REASSERT_EVERY_MS, data: {} },
@@ -248,38 +287,42 @@ const HUB_SCHEDULES: readonly Schedule[] = [
     data: {},
   },
   { queue: 'maintenance', name: 'prune', key: 'maintenance-prune', every_ms: PRUNE_EVERY_MS, data: {} },
+  {
+    queue: 'maintenance',
+    name: 'forget_people',
+    key: 'maintenance-forget-people',
+    every_ms: FORGET_EVERY_MS,
+    data: {},
+  },
 ]
 
 /** Pure: the repeating jobs that one connection asks for. */
 export function schedulesOf({ id, connector, config }: Pick<Connection, 'id' | 'connector' | 'config'>): Schedule[] {
-  const wanted = {
-    orders: config.pull.orders_every_seconds,
-    listings: config.pull.listings_every_seconds,
-    settlements: config.pull.settlements_every_seconds,
-    payments: config.pull.payments_every_seconds,
-  }
-  const pulls = (['orders', 'payments', 'listings', 'settlements'] as const)
-    .filter((stream) => connector.pull?.[stream] !== undefined)
-    .map((stream): Schedule => {
-      const seconds = wanted[stream] ?? DEFAULT_SECONDS[stream]
-      return {
-        queue: 'pull',
-        name: 'pull',
-        key: `pull-${id}-${stream}`,
-        every_ms: seconds * 1_000,
-        data: { connection_id: id, stream },
-      }
-    })
+  const pulls = STREAMS.filter((stream) => canPull(connector, stream)).map((stream): Schedule => {
+    const seconds = config.pull[`${stream}_every_seconds`] ?? DEFAULT_SECONDS[stream]
+    return {
+      queue: 'pull',
+      name: 'pull',
+      key: `pull-${id}-${stream}`,
+      every_ms: seconds * 1_000,
+      data: { connection_id: id, stream },
+    }
+  })
   const readable = connector.availability?.read !== undefined && config.availability.push
   const data = { connection_id: id }
   const reads: Schedule[] = readable
     ? [{ queue: 'availability', name: 'read_back', key: `read-back-${id}`, every_ms: READ_BACK_EVERY_MS, data }]
     : []
-  if (connector.files === undefined) return [...pulls, ...reads]
+  const tests: Schedule[] =
+    connector.selfTest === undefined
+      ? []
+      : [{ queue: 'pull', name: 'self_test', key: `self-test-${id}`, every_ms: SELF_TEST_EVERY_MS, data }]
+  if (connector.files === undefined) return [...pulls, ...reads, ...tests]
   const seconds = config.pull.files_every_seconds ?? DEFAULT_SECONDS.files
   return [
     ...pulls,
     ...reads,
+    ...tests,
     { queue: 'files', name: 'read', key: `files-${id}`, every_ms: seconds * 1_000, data: { connection_id: id } },
   ]
 }

@@ -41,9 +41,17 @@ const THREE_PACK: Offer = {
   takes: { 'TEA-BLACK-100': 3 },
 }
 
-/** What a storefront offers: the pack of three is mapped in the configuration of one of them, the gift box is listed by its SKU. */
-export const offersOf = (connection_id: string): readonly Offer[] =>
-  connection_id === 'woo-shop' ? [...SINGLES, THREE_PACK] : [...SINGLES, GIFT_BOX]
+/**
+ * What a storefront offers: the pack of three is mapped in the configuration of one of them, the gift box is listed by its SKU. The
+ * marketplace takes one number for each parcel, so that the two halves of a box, which may leave apart, are not offered there.
+ */
+export function offersOf(connection_id: string): readonly Offer[] {
+  if (connection_id === 'amazon-eu') return SINGLES
+  return connection_id === 'woo-shop' ? [...SINGLES, THREE_PACK] : [...SINGLES, GIFT_BOX]
+}
+
+/** Everything that is an item: the pack of three is only a listing. */
+export const allItems = (): readonly Offer[] => [...SINGLES, GIFT_BOX]
 
 /** Units by item. */
 export type Units = Map<string, number>
@@ -52,20 +60,20 @@ const PLENTY = 2_000
 const SCARCE = 12
 
 /**
- * How the units of an item lie over the first three places, in parts. The two halves of a gift box meet in the second place alone; some
+ * How the units of an item lie over the first four places, in parts. The two halves of a gift box meet in the second place alone; some
  * items lie in one place only; half of them are scarce, so that a short demo sells them out.
  */
-const SPREAD: Readonly<Record<string, { units: number; parts: readonly [number, number, number] }>> = {
-  'TEA-GREEN-100': { units: PLENTY, parts: [2, 2, 0] },
-  'TEA-BLACK-100': { units: PLENTY, parts: [2, 1, 1] },
-  'TEA-MINT-100': { units: SCARCE, parts: [1, 0, 2] },
-  'MUG-BLUE': { units: PLENTY, parts: [0, 2, 2] },
-  'MUG-WHITE': { units: SCARCE, parts: [1, 1, 1] },
-  'POT-GLASS': { units: SCARCE, parts: [1, 0, 0] },
-  'FILTER-100': { units: PLENTY, parts: [1, 1, 2] },
-  'HONEY-250': { units: PLENTY, parts: [2, 1, 1] },
-  'SPOON-OAK': { units: SCARCE, parts: [0, 1, 0] },
-  'TIN-SMALL': { units: SCARCE, parts: [1, 2, 1] },
+const SPREAD: Readonly<Record<string, { units: number; parts: readonly [number, number, number, number] }>> = {
+  'TEA-GREEN-100': { units: PLENTY, parts: [2, 2, 0, 0] },
+  'TEA-BLACK-100': { units: PLENTY, parts: [2, 1, 1, 1] },
+  'TEA-MINT-100': { units: SCARCE, parts: [1, 0, 2, 0] },
+  'MUG-BLUE': { units: PLENTY, parts: [0, 2, 2, 0] },
+  'MUG-WHITE': { units: SCARCE, parts: [1, 1, 1, 1] },
+  'POT-GLASS': { units: SCARCE, parts: [1, 0, 0, 0] },
+  'FILTER-100': { units: PLENTY, parts: [1, 1, 2, 1] },
+  'HONEY-250': { units: PLENTY, parts: [2, 1, 1, 1] },
+  'SPOON-OAK': { units: SCARCE, parts: [0, 1, 0, 0] },
+  'TIN-SMALL': { units: SCARCE, parts: [1, 2, 1, 0] },
 }
 
 /** Units of each item at each place before the first sale. What belongs to a place that is not there lies in the first one. */
@@ -91,7 +99,7 @@ export function physicalStock(scale: number, places: readonly string[]): Record<
 
 /** Items of which a place now and then cannot pick what it has; another place has them, too. */
 export const SOMETIMES_NOT_PICKED: readonly string[] = Object.entries(SPREAD)
-  .filter(([, { units, parts }]) => units === PLENTY && parts.filter((part) => part > 0).length === 3)
+  .filter(([, { units, parts }]) => units === PLENTY && parts.filter((part) => part > 0).length >= 3)
   .map(([item]) => item)
 
 /** Units of each item that an order of these lines takes. */

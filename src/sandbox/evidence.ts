@@ -66,6 +66,8 @@ export interface Evidence {
   shops: readonly Shop[]
   places: readonly PlaceEvidence[]
   gateway: GatewayLedger
+  /** Payouts that the gateway told wrongly on purpose: what the hub makes of them is judged by its breaks. */
+  misstated: readonly string[]
   hub: HubStatement
   moves: readonly ShelfMove[]
   trade_seconds: number

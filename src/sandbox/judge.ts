@@ -19,7 +19,8 @@ export interface Judgement extends StockJudged {
   rerouted: number
   /** Units that left each place. */
   locations: Record<string, number>
-  payouts: { count: number; lines: number; unmatched: number; difference_minor: number }
+  /** Those that the gateway told as they are have to come to zero; `misstated` ones are not in these figures. */
+  payouts: { count: number; lines: number; unmatched: number; difference_minor: number; misstated: number }
   push_lag_ms: { p50: number; p99: number; samples: number }
   orders_per_second: number
 }
@@ -180,11 +181,12 @@ function wherefrom({ places }: Evidence): Pick<Judgement, 'split_orders' | 'rero
   }
 }
 
-function judgePayouts({ gateway, hub }: Evidence): Judgement['payouts'] {
+function judgePayouts({ gateway, hub, misstated }: Evidence): Judgement['payouts'] {
   const known = new Map(hub.settlements.map((settlement) => [settlement.external_id, settlement]))
+  const payouts = gateway.payouts.filter(({ id }) => !misstated.includes(id))
   let unmatched = 0
   let difference_minor = 0
-  for (const payout of gateway.payouts) {
+  for (const payout of payouts) {
     const settlement = known.get(payout.id)
     unmatched +=
       settlement === undefined
@@ -193,6 +195,6 @@ function judgePayouts({ gateway, hub }: Evidence): Judgement['payouts'] {
     difference_minor +=
       Math.abs(payout.amount_minor - (settlement?.payout_minor ?? 0)) + Math.abs(settlement?.difference_minor ?? 0)
   }
-  const lines = sum(gateway.payouts.map((payout) => payout.rows.length))
-  return { count: gateway.payouts.length, lines, unmatched, difference_minor }
+  const lines = sum(payouts.map((payout) => payout.rows.length))
+  return { count: payouts.length, lines, unmatched, difference_minor, misstated: misstated.length }
 }

@@ -4,11 +4,13 @@ import type { ExpectedBreak, Planted } from './plants.ts'
 export interface BreaksJudged {
   breaks_planted: number
   breaks_found: number
+  breaks_missed: number
   /** What the hub calls a break and nobody has planted. */
-  breaks_false: number
-  types: Record<string, number>
-  missed: string[]
-  invented: string[]
+  breaks_unplanted: number
+  /** Those that were planted and found. */
+  break_types: Record<string, number>
+  missed_breaks: string[]
+  unplanted_breaks: string[]
 }
 
 const nameOf = ({ type, about, amount_minor }: ExpectedBreak): string => `${type} ${about} ${amount_minor}`
@@ -28,13 +30,14 @@ export function judgeBreaks(planted: readonly Planted[], found: readonly Expecte
       types[each.type] = (types[each.type] ?? 0) + 1
     }
   }
-  const invented = [...left].flatMap(([name, count]) => Array.from({ length: count }, () => name))
+  const unplanted = [...left].flatMap(([name, count]) => Array.from({ length: count }, () => name))
   return {
     breaks_planted: wanted.length,
     breaks_found: wanted.length - missed.length,
-    breaks_false: invented.length,
-    types,
-    missed: missed.slice(0, NAMED_MAX),
-    invented: invented.slice(0, NAMED_MAX),
+    breaks_missed: missed.length,
+    breaks_unplanted: unplanted.length,
+    break_types: types,
+    missed_breaks: missed.slice(0, NAMED_MAX),
+    unplanted_breaks: unplanted.slice(0, NAMED_MAX),
   }
 }

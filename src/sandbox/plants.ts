@@ -48,6 +48,8 @@ export interface Planted {
 
 export interface Told {
   payouts: readonly ToldPayout[]
+  /** Ids of the payouts that are told otherwise than they are. */
+  misstated: readonly string[]
   bank: readonly ToldBankLine[]
   planted: readonly Planted[]
 }
@@ -60,7 +62,11 @@ interface Spoilt {
 }
 type Spoil = (payout: ToldPayout, row: ToldRow, off_minor: number) => Spoilt
 
-const paid = ({ id, amount_minor }: ToldPayout): ToldBankLine => ({ reference: id, amount_minor })
+/** The bank's line of a payout that arrived as it was sent. */
+export const paid = ({ id, amount_minor }: Pick<ToldPayout, 'id' | 'amount_minor'>): ToldBankLine => ({
+  reference: id,
+  amount_minor,
+})
 const withoutRow = (rows: readonly ToldRow[], gone: ToldRow): ToldRow[] => rows.filter((row) => row !== gone)
 
 const SPOIL: Readonly<Record<Plant, Spoil>> = {
@@ -77,7 +83,11 @@ const SPOIL: Readonly<Record<Plant, Spoil>> = {
   missing_row: (payout, row) => ({
     payout: { ...payout, rows: withoutRow(payout.rows, row) },
     bank: [paid(payout)],
-    breaks: [{ type: 'payout_identity_failed', about: payout.id, amount_minor: row.net_minor }],
+    // The payout says more than its rows, and what the buyer paid is missed once it is overdue.
+    breaks: [
+      { type: 'payout_identity_failed', about: payout.id, amount_minor: row.net_minor },
+      { type: 'missing_in_ledger', about: row.source, amount_minor: -row.gross_minor },
+    ],
   }),
   doubled_row: (payout, row) => ({
     payout: { ...payout, rows: [...payout.rows, { ...row, id: `${row.id}_again` }] },
@@ -139,6 +149,7 @@ export function plant(payouts: readonly ToldPayout[], wanted: readonly Plant[], 
   })
   return {
     payouts: spoilt.map(({ payout }) => payout),
+    misstated: spoilt.flatMap(({ payout }, index) => (payout === payouts[index] ? [] : [payout.id])),
     bank: spoilt.flatMap(({ bank }) => bank),
     planted: spoilt.flatMap(({ plant: kind, breaks }) => (kind === undefined ? [] : [{ plant: kind, breaks }])),
   }

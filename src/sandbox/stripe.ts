@@ -2,6 +2,7 @@ import { signStripe } from '../connectors/_kit/signatures.ts'
 import type { Faults, Simulator, SimulatorOptions } from './simulator.ts'
 import { openAccount, type Account } from './stripeAccount.ts'
 import type { AccountEvent, Thing } from './stripeObjects.ts'
+import { createTelling, type Telling } from './stripeTold.ts'
 import { postWebhook, startVendorServer, type VendorAnswer, type VendorRequest } from './vendorServer.ts'
 
 export interface StripeOptions extends SimulatorOptions {
@@ -12,7 +13,10 @@ export interface StripeOptions extends SimulatorOptions {
 }
 
 export interface StripeSimulator
-  extends Simulator, Pick<Account, 'charge' | 'refund' | 'dispute' | 'payOut' | 'failPayout' | 'ledger'> {
+  extends
+    Simulator,
+    Pick<Account, 'charge' | 'refund' | 'dispute' | 'payOut' | 'payOutParts' | 'failPayout' | 'ledger'>,
+    Pick<Telling, 'misstate'> {
   readonly connection_id: string
 }
 
@@ -41,8 +45,9 @@ const LISTS: Readonly<Record<string, Thing['object']>> = {
  */
 export async function startStripeSimulator(options: StripeOptions): Promise<StripeSimulator> {
   let faults = options.faults
-  const webhooks = createWebhooks({ ...options, faults: () => faults, account: () => account })
+  const webhooks = createWebhooks({ ...options, faults: () => faults, account: () => account, telling: () => telling })
   const account: Account = openAccount({ ...options, onEvent: webhooks.send })
+  const telling = createTelling(account)
   const server = await startVendorServer({
     port: options.port,
     random: options.random,
@@ -53,10 +58,10 @@ export async function startStripeSimulator(options: StripeOptions): Promise<Stri
       message: 'Request rate limit exceeded.',
     }),
     failed: refused(500, { type: 'api_error', message: 'An error occurred on our end.' }),
-    answer: (request) => answerApi(request, account),
+    answer: (request) => answerApi(request, account, telling),
   })
   for (const event of account.undelivered()) webhooks.send(event)
-  const { charge, refund, dispute, payOut, failPayout, ledger } = account
+  const { charge, refund, dispute, payOut, payOutParts, failPayout, ledger } = account
   return {
     url: server.url,
     connection_id: options.connection_id,
@@ -65,7 +70,9 @@ export async function startStripeSimulator(options: StripeOptions): Promise<Stri
     refund,
     dispute,
     payOut,
+    payOutParts,
     failPayout,
+    misstate: telling.misstate,
     ledger,
     setWebhookUrl: webhooks.setUrl,
     setFaults: (next) => void (faults = next),
@@ -80,29 +87,34 @@ export async function startStripeSimulator(options: StripeOptions): Promise<Stri
 
 // ── the API ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-function answerApi({ method, path, headers, query }: VendorRequest, account: Account): VendorAnswer {
+function answerApi({ method, path, headers, query }: VendorRequest, account: Account, telling: Telling): VendorAnswer {
   if (headers['authorization'] !== `Bearer ${API_KEY}`) {
     return refused(401, { type: 'invalid_request_error', message: 'Invalid API Key provided.' })
   }
   const list = LISTS[path]
-  if (method === 'GET' && list !== undefined) return answerList(list, path, query, account)
+  if (method === 'GET' && list !== undefined) return answerList({ object: list, url: path, query }, account, telling)
   const id = /^\/v1\/\w+\/(\w+)$/.exec(path)?.[1]
   const thing = method === 'GET' && id !== undefined ? account.things.get(id) : undefined
-  if (thing !== undefined) return json(200, thing)
+  if (thing !== undefined) return json(200, telling.thing(thing))
   return refused(404, { type: 'invalid_request_error', code: 'resource_missing', message: 'No such resource.' })
 }
 
 /** Newest first; `starting_after` names the last object that was seen. */
-function answerList(object: Thing['object'], url: string, query: URLSearchParams, account: Account): VendorAnswer {
+function answerList(
+  { object, url, query }: { object: Thing['object']; url: string; query: URLSearchParams },
+  account: Account,
+  telling: Telling,
+): VendorAnswer {
   const limit = Number(query.get('limit') ?? LIMIT_DEFAULT)
   if (!(limit >= 1 && limit <= LIMIT_MAX))
     return refused(400, { type: 'invalid_request_error', param: 'limit', message: 'Invalid limit.' })
   const from = Number(query.get('created[gte]') ?? 0)
   const before = Number(query.get('created[lt]') ?? Number.MAX_SAFE_INTEGER)
   const payout = query.get('payout')
-  const rows = [...account.things.values()]
+  const all = payout === null ? [...account.things.values()] : telling.rowsOf(payout)
+  const rows = all
     .filter((thing) => thing.object === object && thing.created >= from && thing.created < before)
-    .filter((thing) => payout === null || account.payoutOf(thing.id) === payout)
+    .map(telling.thing)
     .toReversed()
   const after = query.get('starting_after')
   const start = after === null ? 0 : rows.findIndex((thing) => thing.id === after) + 1
@@ -120,6 +132,7 @@ interface WebhookOptions {
   webhook_url: string | null
   faults: () => Faults
   account: () => Account
+  telling: () => Telling
 }
 
 function createWebhooks(options: WebhookOptions) {
@@ -141,7 +154,8 @@ function createWebhooks(options: WebhookOptions) {
   /** Signed anew at each attempt, because the receiver refuses what was signed too long ago. */
   const deliver = async (event: AccountEvent, attempt: number): Promise<void> => {
     if (url === null) return options.account().delivered(event.id)
-    const body = JSON.stringify(event)
+    const { object } = event.data
+    const body = JSON.stringify({ ...event, data: { object: options.telling().thing(object) } })
     const post = async (to: string): Promise<number | undefined> =>
       await postWebhook(to, body, {
         'content-type': 'application/json; charset=utf-8',

@@ -59,6 +59,11 @@ export interface StripeLedger {
   balance_minor: number
 }
 
+export interface PaidOut {
+  id: string
+  amount_minor: number
+}
+
 export type Account = ReturnType<typeof openAccount>
 
 /** The merchant's account at the gateway: what was charged, given back and paid out, and the ledger that adds up to it. */
@@ -186,13 +191,24 @@ function createTill(books: Books, { fee }: AccountOptions) {
   }
 }
 
+/** Rows in so many runs of about the same length, each of which comes to money; fewer runs where refunds would make one negative. */
+function partsOf(rows: readonly Row[], count: number): Row[][] {
+  const size = Math.max(1, Math.ceil(rows.length / count))
+  const parts: Row[][] = []
+  for (const row of rows) {
+    const last = parts.at(-1)
+    if (last === undefined || (last.length >= size && netOf(last) > 0)) parts.push([row])
+    else last.push(row)
+  }
+  // What is left at the end may be refunds alone: they come off the payouts before.
+  while (parts.length > 1 && netOf(parts.at(-1) ?? []) <= 0) parts.at(-2)?.push(...(parts.pop() ?? []))
+  return parts.filter((part) => netOf(part) > 0)
+}
+
 function createPayouts(books: Books) {
-  return {
-    /** Pays the whole balance out; its rows and the payout's own row are then zero together. Undefined when there is none. */
-    payOut: (): { id: string; amount_minor: number } | undefined => {
-      const rows = books.openRows()
+  const payOutParts = (count: number): PaidOut[] =>
+    partsOf(books.openRows(), count).map((rows) => {
       const amount = netOf(rows)
-      if (amount <= 0) return undefined
       const payout = newPayout(books.birth('po'), amount)
       const own = newRow(books.birth('txn'), { amount: -amount, fee: 0, type: 'payout', source: payout.id })
       const paid_out = { payout: payout.id, rows: [...rows.map((row) => row.id), own.id] }
@@ -202,7 +218,12 @@ function createPayouts(books: Books) {
         { type: 'payout.reconciliation_completed', object: payout },
       ])
       return { id: payout.id, amount_minor: amount }
-    },
+    })
+  return {
+    /** Pays the whole balance out; its rows and the payout's own row are then zero together. Undefined when there is none. */
+    payOut: (): PaidOut | undefined => payOutParts(1)[0],
+    /** The same in several payouts, oldest rows first, as if so many days had passed; fewer where there is too little. */
+    payOutParts,
 
     /** The bank sends a paid payout back: its amount is in the balance again, as one row of the next payout. */
     failPayout: (id: string): boolean => {

@@ -4,8 +4,9 @@ import { parse } from 'csv-parse/sync'
 import { stringify } from 'csv-stringify/sync'
 import { startSftpServer, type SftpServer } from './sftpServer.ts'
 import { openJournal, type Faults, type Simulator, type SimulatorOptions } from './simulator.ts'
-import { book, emptyLedger, type Arrival, type Dispatch, type Event, type Ledger, type Parcel, type Units, type Work, type WorkLine } from './threeplLedger.ts' // prettier-ignore
+import { book, emptyLedger, type Dispatch, type Event, type Ledger, type Parcel, type Units, type Work, type WorkLine } from './threeplLedger.ts' // prettier-ignore
 import { answerAll, readOrders, type Picking } from './threeplOrders.ts'
+import { statement, type ThreePlLedger } from './threeplStatement.ts'
 
 export interface ThreePlOptions extends SimulatorOptions, Pick<Picking, 'cannot_pick'> {
   /** The folder it shares with the hub. */
@@ -27,26 +28,8 @@ export interface ThreePlOptions extends SimulatorOptions, Pick<Picking, 'cannot_
   short_share?: number
   /** How its tracking numbers begin. */
   tracking?: string
-}
-
-export interface ThreePlLedger {
-  received: {
-    fulfillment_order: string
-    order_number: string
-    lines: Units[]
-    times: number
-    received_ms: number
-  }[]
-  /** Goods that came in, in their order. */
-  arrived: Arrival[]
-  shipped: { shipment_id: string; fulfillment_order: string; tracking_number: string; lines: Units[] }[]
-  cancelled: string[]
-  rejected: string[]
-  on_hand: Record<string, number>
-  /** Units it was asked to ship but physically did not have. */
-  refused_units: number
-  acks_read: { name: string; accepted: number; rejected: number }[]
-  refused_files: string[]
+  /** Whoever fetches the parcels. */
+  handOver?: (tracking_number: string) => void
 }
 
 export interface ThreePl extends Simulator {
@@ -78,6 +61,7 @@ export async function startThreePl(options: ThreePlOptions): Promise<ThreePl> {
   const house: House = {
     options,
     ledger,
+    labels_missing: new Set(),
     faults: options.faults,
     note: (event) => {
       journal.append(event)
@@ -110,7 +94,7 @@ export async function startThreePl(options: ThreePlOptions): Promise<ThreePl> {
       ledger.waiting.size > 0 ||
       orderFiles(house).length > 0 ||
       [...ledger.work.values()].some(({ state }) => state === 'accepted'),
-    ledger: () => statement(ledger),
+    ledger: () => statement(ledger, house.labels_missing),
     receive: (lines, reference = '') => arrive(house, lines, reference),
     count: () => cutCount(house),
     unread: () => hasUnread(house),
@@ -121,6 +105,7 @@ export async function startThreePl(options: ThreePlOptions): Promise<ThreePl> {
 interface House {
   readonly options: ThreePlOptions
   readonly ledger: Ledger
+  readonly labels_missing: Set<string>
   faults: Faults
   note: (event: Event) => void
 }
@@ -167,8 +152,17 @@ function takeOrders(house: House, name: string): void {
       total: 0,
     })
     house.note({ kind: 'received', file: name, at_ms, due_ms: at_ms + options.pick_ms, answers, dispatches })
+    for (const { label } of orders) if (label !== undefined) takeLabel(house, label.file)
   }
   renameSync(here, archived)
+}
+
+/** A label is fetched before its parcel is packed. One that was fetched before a crash lies in the archive. */
+function takeLabel({ options, labels_missing }: House, file: string): void {
+  const [here, archived] = [join(options.root, 'outgoing', file), join(options.root, 'archive', file)]
+  if (file !== '' && existsSync(here)) renameSync(here, archived)
+  const begins = file !== '' && existsSync(archived) ? readFileSync(archived).subarray(0, 5).toString('latin1') : ''
+  if (!/^(%PDF-|\^XA)/.test(begins)) labels_missing.add(file)
 }
 
 // ── parcels go out ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -186,8 +180,7 @@ function ship(house: House): void {
   const rows = parcels.flatMap(
     (parcel) =>
     parcel.lines.map((line) => [
-      parcel.shipment_id, parcel.fulfillment_order, parcel.shipped_at, parcel.carrier, parcel.tracking_number,
-      `https://track.example/${parcel.tracking_number}`, line.sku, line.quantity, line.line_reference, '',
+      parcel.shipment_id, parcel.fulfillment_order, parcel.shipped_at, ...carriageCells(parcel), line.sku, line.quantity, line.line_reference, '',
     ]), // prettier-ignore
   )
   const short = parcels.filter(({ lost }) => lost.length > 0)
@@ -206,20 +199,30 @@ function ship(house: House): void {
     )
   }
   house.note({ kind: 'shipped', at_ms, next_due_ms: at_ms + options.pick_ms, parcels, dispatches })
+  for (const { tracking_number } of parcels) options.handOver?.(tracking_number)
+}
+
+/** Whoever sent the label knows its number, so that every other such parcel is reported without one. */
+function carriageCells({ carrier, tracking_number, given, shipment_id }: Parcel): string[] {
+  if (given === true && /[02468]$/.test(shipment_id)) return ['', '', '']
+  return [carrier, tracking_number, given === true ? '' : `https://track.example/${tracking_number}`]
 }
 
 function pack({ options }: House, item: Work, number: number, at_ms: number): Parcel {
   const chance = options.random()
   const total = units(item.remaining)
-  const split = item.parcels === 0 && total > 1 && chance < (options.split_share ?? SPLIT_SHARE)
+  const { label } = item
+  // One label is for one parcel.
+  const split = label === undefined && item.parcels === 0 && total > 1 && chance < (options.split_share ?? SPLIT_SHARE)
   const short = !split && total > 1 && chance >= 1 - (options.short_share ?? 0)
   const lines = take(item.remaining, split ? Math.ceil(total / 2) : short ? total - 1 : total)
   const missing = item.remaining.at(-1)
   return {
     shipment_id: `${options.partner.toUpperCase()}-${number}`,
     fulfillment_order: item.fulfillment_order,
-    tracking_number: `${options.tracking ?? 'PP'}${String(number).padStart(10, '0')}`,
-    carrier: CARRIER,
+    tracking_number: label?.tracking_number ?? `${options.tracking ?? 'PP'}${String(number).padStart(10, '0')}`,
+    carrier: label?.carrier ?? CARRIER,
+    ...(label === undefined ? {} : { given: true }),
     shipped_at: iso(at_ms),
     lines,
     lost: short && missing !== undefined ? [{ sku: missing.sku, quantity: 1 }] : [],
@@ -337,33 +340,4 @@ function iso(ms: number): string {
 
 function units(lines: readonly Units[]): number {
   return lines.reduce((sum, { quantity }) => sum + quantity, 0)
-}
-
-function statement(ledger: Ledger): ThreePlLedger {
-  const work = [...ledger.work.values()]
-  const plain = (lines: readonly WorkLine[]): Units[] => lines.map(({ sku, quantity }) => ({ sku, quantity }))
-  return {
-    received: work
-      .filter(({ times }) => times > 0)
-      .map(({ fulfillment_order, order_number, lines, times, received_ms }) => ({
-        fulfillment_order,
-        order_number,
-        lines: plain(lines),
-        times,
-        received_ms,
-      })),
-    arrived: [...ledger.arrivals],
-    shipped: ledger.parcels.map(({ shipment_id, fulfillment_order, tracking_number, lines }) => ({
-      shipment_id,
-      fulfillment_order,
-      tracking_number,
-      lines: plain(lines),
-    })),
-    cancelled: work.filter(({ state }) => state === 'cancelled').map(({ fulfillment_order }) => fulfillment_order),
-    rejected: work.filter(({ state }) => state === 'rejected').map(({ fulfillment_order }) => fulfillment_order),
-    on_hand: Object.fromEntries(ledger.on_hand),
-    refused_units: ledger.refused_units,
-    acks_read: [...ledger.acks],
-    refused_files: [...ledger.refused_files],
-  }
 }

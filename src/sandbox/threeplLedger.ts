@@ -17,11 +17,19 @@ export interface Dispatch {
   not_before_ms: number
 }
 
+/** What the parcel is to leave with, where it was sent along. */
+export interface GivenLabel {
+  carrier: string
+  tracking_number: string
+  file: string
+}
+
 export interface Answer {
   action: 'NEW' | 'CANCEL'
   fulfillment_order: string
   order_number: string
   lines: WorkLine[]
+  label?: GivenLabel
   verdict: 'accepted' | 'rejected' | 'cancelled'
   reason: string
   refused_units: number
@@ -32,6 +40,8 @@ export interface Parcel {
   fulfillment_order: string
   tracking_number: string
   carrier: string
+  /** It left with a label that came with the work. */
+  given?: boolean
   shipped_at: string
   lines: WorkLine[]
   /** Units that were on the books but not on the shelf. */
@@ -47,6 +57,7 @@ export type Event =
   | { kind: 'shipped'; at_ms: number; next_due_ms: number; parcels: Parcel[]; dispatches: Dispatch[] }
   | { kind: 'counted'; at_ms: number; dispatches: Dispatch[] }
   | { kind: 'arrived'; at_ms: number; lines: Units[]; reference?: string; dispatches: Dispatch[] }
+  | { kind: 'adjusted'; at_ms: number; lines: Units[]; dispatches: Dispatch[] }
   | { kind: 'wrote'; name: string }
   | { kind: 'ack_read'; name: string; accepted: number; rejected: number }
 
@@ -62,6 +73,7 @@ export interface Work {
   due_ms: number
   /** When it first came. */
   received_ms: number
+  label?: GivenLabel
 }
 
 /** Goods that came in at the dock. */
@@ -123,6 +135,9 @@ export function book(ledger: Ledger, event: Event): void {
       ledger.arrivals.push(arrivalOf(ledger, event))
       for (const { sku, quantity } of event.lines) move(ledger, sku, quantity)
       return
+    case 'adjusted':
+      for (const { sku, quantity } of event.lines) move(ledger, sku, quantity)
+      return
     case 'wrote':
       ledger.waiting.delete(event.name)
       return
@@ -134,7 +149,8 @@ export function book(ledger: Ledger, event: Event): void {
 
 function noteDispatch(ledger: Ledger, dispatch: Dispatch): void {
   ledger.waiting.set(dispatch.name, dispatch)
-  const [, type, sequence] = /^([a-z_]+)_[a-z0-9-]+_\w+_(\d+)\.csv$/.exec(dispatch.name) ?? []
+  const [, type, sequence] =
+    /^([a-z_]+)_[a-z0-9-]+_\w+_(\d+)\.csv$/.exec(dispatch.name) ?? /^(edi)_(\d{9})_\w+\.edi$/.exec(dispatch.name) ?? []
   if (type !== undefined) ledger.sequences.set(type, Math.max(ledger.sequences.get(type) ?? 0, Number(sequence)))
 }
 
@@ -160,6 +176,7 @@ function bookAnswer(ledger: Ledger, answer: Answer, { at_ms, due_ms }: { at_ms: 
       parcels: 0,
       due_ms,
       received_ms: at_ms,
+      ...(answer.label === undefined ? {} : { label: answer.label }),
     })
   } else if (answer.action === 'NEW') {
     known.times += 1
@@ -208,7 +225,7 @@ export function freeUnits(ledger: Ledger): Map<string, number> {
  */
 export function answerTo(
   ledger: Ledger,
-  order: Pick<Answer, 'action' | 'fulfillment_order' | 'order_number' | 'lines'>,
+  order: Pick<Answer, 'action' | 'fulfillment_order' | 'order_number' | 'lines' | 'label'>,
   free: Map<string, number>,
 ): Answer {
   const known = ledger.work.get(order.fulfillment_order)

@@ -28,7 +28,7 @@ function isNotPicked({ action, lines }: Order, { cannot_pick, random }: Picking)
   return lines.every(({ sku }) => cannot_pick.skus.includes(sku)) && random() < cannot_pick.share
 }
 
-export type Order = Pick<Answer, 'action' | 'fulfillment_order' | 'order_number' | 'lines'>
+export type Order = Pick<Answer, 'action' | 'fulfillment_order' | 'order_number' | 'lines' | 'label'>
 
 /** Undefined when the file is not whole: no trailer, or totals that do not agree. */
 export function readOrders(text: string): Order[] | undefined {
@@ -49,10 +49,16 @@ export function readOrders(text: string): Order[] | undefined {
     action: group[0]?.['action'] === 'CANCEL' ? 'CANCEL' : 'NEW',
     fulfillment_order: group[0]?.['fulfillment_order'] ?? '',
     order_number: group[0]?.['order_number'] ?? '',
+    ...labelOf(group[0] ?? {}),
     lines: group.flatMap((row): WorkLine[] =>
       row['sku'] === ''
         ? []
         : [{ sku: row['sku'] ?? '', quantity: Number(row['quantity']), line_reference: row['line_reference'] ?? '' }],
     ),
   }))
+}
+
+function labelOf({ carrier, tracking_number, label_file }: Readonly<Record<string, string>>): Pick<Order, 'label'> {
+  if (tracking_number === undefined || tracking_number === '') return {}
+  return { label: { carrier: carrier ?? '', tracking_number, file: label_file ?? '' } }
 }

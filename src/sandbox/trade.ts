@@ -8,6 +8,8 @@ export interface Shop {
   storefront: Storefront
   offers: readonly Offer[]
   currency: string
+  /** Who takes the buyers' money: a marketplace keeps it and pays out by itself. */
+  paid_to: 'gateway' | 'channel'
   /** People buy a piece or two of what they see; businesses buy tens, and wait for what is not there. */
   buyers: 'people' | 'businesses'
   /** Lower is served first. */
@@ -200,7 +202,12 @@ function createShelves({ shops, stock, now }: TradeOptions) {
 
 /** What buyers do after they bought. Each does nothing when it comes too late for the storefront. */
 function createActions({ till }: TradeOptions, shelves: ReturnType<typeof createShelves>) {
-  const pay = (shop: Shop, order: SoldOrder): string => {
+  /** What the gateway knows the payment by; null when the channel keeps the money. */
+  const pay = (shop: Shop, order: SoldOrder): string | null => {
+    if (shop.paid_to === 'channel') {
+      shop.storefront.pay(order.external_id, null)
+      return null
+    }
     const { total_minor, currency, number, external_id } = order
     const { id } = till.charge({
       amount_minor: total_minor,
@@ -211,7 +218,13 @@ function createActions({ till }: TradeOptions, shelves: ReturnType<typeof create
     shop.storefront.pay(external_id, id)
     return id
   }
-  const followUps: Record<keyof typeof FOLLOW_UP_SHARES, (shop: Shop, order: SoldOrder, charge: string) => void> = {
+  const giveBack = (charge: string | null, amount_minor: number): void => {
+    if (charge !== null) till.refund(charge, amount_minor)
+  }
+  const followUps: Record<
+    keyof typeof FOLLOW_UP_SHARES,
+    (shop: Shop, order: SoldOrder, charge: string | null) => void
+  > = {
     edit: (shop, order) => {
       const line = order.lines[0]
       if (line === undefined || line.quantity < 2) return
@@ -221,13 +234,13 @@ function createActions({ till }: TradeOptions, shelves: ReturnType<typeof create
     cancel: (shop, order, charge) => {
       if (!shop.storefront.cancel(order.external_id)) return
       shelves.free(shop, order.lines)
-      till.refund(charge, order.total_minor)
+      giveBack(charge, order.total_minor)
     },
     refund: (shop, order, charge) => {
       const line = order.lines[0]
       if (line === undefined || !shop.storefront.refund(order.external_id, line.line_id, 1, 'cancel')) return
       shelves.free(shop, [{ sku: line.sku, quantity: 1 }])
-      till.refund(charge, shop.offers.find((offer) => offer.sku === line.sku)?.price_minor ?? 0)
+      giveBack(charge, shop.offers.find((offer) => offer.sku === line.sku)?.price_minor ?? 0)
     },
   }
   return { pay, followUps }

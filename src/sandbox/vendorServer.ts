@@ -15,6 +15,8 @@ export interface VendorAnswer {
   status: number
   headers?: Readonly<Record<string, string>>
   body: string
+  /** Instead of the text, for what is none. */
+  bytes?: Buffer
 }
 
 export interface VendorServerOptions {
@@ -49,7 +51,7 @@ export async function startVendorServer(options: VendorServerOptions): Promise<V
               : options.answer(request)
         if (answer.status < 400 && options.random() < cut_share) return incoming.socket.destroy()
         outgoing.writeHead(answer.status, { 'content-type': 'application/json; charset=UTF-8', ...answer.headers })
-        return outgoing.end(answer.body)
+        return outgoing.end(answer.bytes ?? answer.body)
       },
       () => incoming.socket.destroy(),
     )

@@ -1,6 +1,12 @@
 import { join } from 'node:path'
+import { startAmazonSimulator, type AmazonSimulator } from './amazon/index.ts'
 import { offersOf, physicalStock, SOMETIMES_NOT_PICKED, type Offer } from './assortment.ts'
+import { startEasyPostSimulator, type EasyPostSimulator } from './easypost.ts'
+import { startOdooSimulator, type OdooSimulator } from './odoo/index.ts'
+import { payday, type Marketplace } from './payday.ts'
+import type { Told } from './plants.ts'
 import { seededRandom } from './prng.ts'
+import { erpSeed } from './odoo/merchant.ts'
 import type { StockRule, ShelfRules } from './shelf.ts'
 import { startShopifySimulator } from './shopify/index.ts'
 import type { Faults, Simulator, SimulatorOptions, Storefront } from './simulator.ts'
@@ -8,14 +14,27 @@ import { startStripeSimulator, type StripeSimulator } from './stripe.ts'
 import { startThreePl, type ThreePl } from './threepl.ts'
 import { createTrade, type Shop, type Trade } from './trade.ts'
 import { startWooSimulator } from './woocommerce.ts'
+import { startEdiHouse } from './x12/house.ts'
 
 const CURRENCY = 'EUR'
 /** A merchant who sells several orders a second is on Shopify's largest plan. */
 const PLUS_PLAN = { max: 20_000, per_second: 1_000, query_max: 1_000 }
 const SHOP_CALLS_PER_SECOND = 200
+/** A seller of this size is given more than the usual plans; what takes minutes there takes a second here. */
+const MARKETPLACE_PACE = {
+  raised: { rate: 1_000, burst: 2_000 },
+  search_lag_ms: 1_000,
+  feed_ms: 500,
+  visibility_ms: 3_000,
+}
 /** Far enough apart that two shops of one connector never give out the same order number. */
 const NUMBERS_APART = 1_000_000
 const CANNOT_PICK_SHARE = 0.05
+/** Whoever tells an ERP a document looks several times before and after. */
+const ERP_CALLS = 10
+/** Days on the road, pressed into a second. */
+const PARCEL_LEG_MS = 250
+const RATE_ERROR_SHARE = 0.1
 
 type CommonOptions = SimulatorOptions & { connection_id: string }
 
@@ -33,6 +52,9 @@ export interface SandboxLocation {
   id: string
   connection?: string
   external_code?: string
+  erp_code?: string
+  /** Its parcels leave with labels of this connection's carriers. */
+  labels?: { connection: string }
 }
 
 export interface WorldOptions {
@@ -59,13 +81,24 @@ export interface House {
   simulator: ThreePl
   /** Physical units per item before the first sale. */
   stock: Readonly<Record<string, number>>
+  /** The connection that its labels are bought with. */
+  labels: string | null
 }
 
 /** The other side: storefronts, warehouses, a gateway, and the buyers between them. Each keeps its own ledger. */
 export interface World {
   shops: readonly Shop[]
   houses: readonly House[]
+  /** Accounts that labels are bought with. */
+  carriers: readonly EasyPostSimulator[]
   gateway: StripeSimulator
+  /** The ERP behind the merchant; null where no connection is one. */
+  erp: OdooSimulator | null
+  marketplaces: readonly Marketplace[]
+  /** The account that payouts arrive on; null where no connection is one. */
+  bank: { connection_id: string; iban: string; currency: string } | null
+  /** Pays out, with faults on purpose; the same seed brings the same ones. */
+  payday: () => Told
   /** Settings by connection id that point the hub's connections at the simulators. */
   settings: ReadonlyMap<string, Readonly<Record<string, unknown>>>
   trade: (orders_per_second: number) => Trade
@@ -109,9 +142,18 @@ interface Opened {
   shop?: Shop
   house?: House
   gateway?: StripeSimulator
+  marketplace?: Marketplace
+  carrier?: EasyPostSimulator
+  erp?: OdooSimulator
   settings: Readonly<Record<string, unknown>>
 }
-type Start = (connection: SandboxConnection, context: { options: WorldOptions; open: Opener }) => Promise<Opened>
+interface StartContext {
+  options: WorldOptions
+  open: Opener
+  /** A parcel has left a house: whichever carrier printed its label has it now. */
+  handOver: (tracking_number: string) => void
+}
+type Start = (connection: SandboxConnection, context: StartContext) => Promise<Opened>
 
 /** How a connection of each connector gets the other side it speaks with. */
 const VENDORS: Readonly<Record<string, Start>> = {
@@ -133,38 +175,104 @@ const VENDORS: Readonly<Record<string, Start>> = {
     )
     return shopOpened(connection, options, storefront, { calls_per_second: SHOP_CALLS_PER_SECOND })
   },
+  amazon: async (connection, { options, open }) => {
+    const products = shelfOf(offersOf(connection.id))
+    const storefront = await open(connection.id, (common) =>
+      startAmazonSimulator({ ...common, ...MARKETPLACE_PACE, products, currency: CURRENCY }),
+    )
+    return { ...shopOpened(connection, options, storefront, {}, 'channel'), marketplace: paysForAll(storefront) }
+  },
   stripe: async ({ id }, { open }) => {
     const gateway = await open(id, (common) =>
       startStripeSimulator({ ...common, currency: CURRENCY, fee: { percent_bp: 150, fixed_minor: 25 } }),
     )
     return { id, simulator: gateway, gateway, settings: gateway.settings }
   },
-  filedrop: async ({ id, settings }, { options, open }) => {
-    const places = placesOf(options)
-    const index = places.findIndex(({ connection }) => connection === id)
-    const place = places[index]
-    if (place === undefined) throw new Error(`the sandbox needs a location that connection ${id} operates`)
-    const ids = places.map((each) => each.id)
-    const stock = physicalStock(options.stock_scale, ids)[place.id] ?? {}
-    const own = {
-      root: join(options.data_dir, id),
-      location_code: place.external_code ?? place.id,
-      partner: textOf(settings['partner'], id),
-      tracking: `P${String.fromCodePoint(80 + index)}`,
-      // Work that one place cannot pick goes to another, so there has to be another.
-      ...(places.length > 1 ? { cannot_pick: { share: CANNOT_PICK_SHARE, skus: SOMETIMES_NOT_PICKED } } : {}),
-    }
-    const simulator = await open(id, (common) => startThreePl({ ...common, ...own, stock, ...options.warehouse }))
-    const house = { location_id: place.id, connection_id: id, simulator, stock }
-    return { id, simulator, house, settings: simulator.settings }
+  easypost: async ({ id }, { open }) => {
+    const carrier = await open(id, (common) =>
+      startEasyPostSimulator({
+        ...common,
+        currency: CURRENCY,
+        leg_ms: PARCEL_LEG_MS,
+        rate_error_share: RATE_ERROR_SHARE,
+      }),
+    )
+    return { id, simulator: carrier, carrier, settings: carrier.settings }
   },
+  odoo: async ({ id, settings }, { options, open }) => {
+    const seed = erpSeed(options, { currency: CURRENCY, accounts: settings['accounts'] })
+    const erp = await open(id, (common) => startOdooSimulator({ ...common, seed, calls_per_document: ERP_CALLS }))
+    return { id, simulator: erp, erp, settings: erp.settings }
+  },
+  filedrop: async ({ id, settings }, { options, open, handOver }) => {
+    const { place, stock, own } = operatedBy(id, options)
+    const partner = textOf(settings['partner'], id)
+    const simulator = await open(id, (common) => startThreePl({ ...common, ...own, partner, handOver, stock }))
+    return houseOpened(id, place, { simulator, stock })
+  },
+  x12: async ({ id, settings }, { options, open, handOver }) => {
+    const { place, stock, own } = operatedBy(id, options)
+    // What the hub calls them is who the house is.
+    const parties = { us: identityOf(settings['them']), them: identityOf(settings['us']) }
+    const sftp = { username: 'hub', password: `sandbox-${id}` }
+    const simulator = await open(id, (common) => startEdiHouse({ ...common, ...own, parties, sftp, handOver, stock }))
+    return houseOpened(id, place, { simulator, stock })
+  },
+}
+
+/** The place that a connection operates, what lies there, and how its people work. */
+function operatedBy(id: string, options: WorldOptions) {
+  const places = placesOf(options)
+  const index = places.findIndex(({ connection }) => connection === id)
+  const place = places[index]
+  if (place === undefined) throw new Error(`the sandbox needs a location that connection ${id} operates`)
+  const ids = places.map((each) => each.id)
+  const own = {
+    root: join(options.data_dir, id),
+    location_code: place.external_code ?? place.id,
+    tracking: `P${String.fromCodePoint(80 + index)}`,
+    // Work that one place cannot pick goes to another, so there has to be another.
+    ...(places.length > 1 ? { cannot_pick: { share: CANNOT_PICK_SHARE, skus: SOMETIMES_NOT_PICKED } } : {}),
+    ...options.warehouse,
+  }
+  return { place, stock: physicalStock(options.stock_scale, ids)[place.id] ?? {}, own }
+}
+
+function houseOpened(
+  id: string,
+  place: SandboxLocation,
+  { simulator, stock }: { simulator: ThreePl; stock: Readonly<Record<string, number>> },
+): Opened {
+  const house = { location_id: place.id, connection_id: id, simulator, stock, labels: place.labels?.connection ?? null }
+  return { id, simulator, house, settings: simulator.settings }
+}
+
+function identityOf(value: unknown): { qualifier: string; id: string } {
+  const { qualifier, id } = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>
+  return { qualifier: textOf(qualifier, 'ZZ'), id: textOf(id, 'SOMEBODY') }
+}
+
+/**
+ * A marketplace pays for what was shipped. What still waits for supply when the demo ends would be paid much later, and the hub would
+ * rightly miss it: there all that was sold is paid at once.
+ */
+const paysForAll = ({ payOut, payouts }: AmazonSimulator): Marketplace => ({ payOut: () => payOut('sold'), payouts })
+
+function bankOf({ connections }: WorldOptions): World['bank'] {
+  const account = connections.find(({ connector }) => connector === 'bank')
+  if (account === undefined) return null
+  const { id, settings } = account
+  return { connection_id: id, iban: textOf(settings['account'], ''), currency: textOf(settings['currency'], CURRENCY) }
 }
 
 const textOf = (value: unknown, otherwise: string): string => (typeof value === 'string' ? value : otherwise)
 
-/** Locations that a file-drop connection operates: there are goods in them. */
+/** Connectors of those who work in warehouses. */
+const OPERATORS = new Set(['filedrop', 'x12'])
+
+/** Locations that somebody operates through a connection: there are goods in them. */
 function placesOf({ connections, locations }: WorldOptions): SandboxLocation[] {
-  const operators = new Set(connections.filter(({ connector }) => connector === 'filedrop').map(({ id }) => id))
+  const operators = new Set(connections.filter(({ connector }) => OPERATORS.has(connector)).map(({ id }) => id))
   return locations.filter(({ connection }) => connection !== undefined && operators.has(connection))
 }
 
@@ -180,11 +288,13 @@ function shopOpened(
   { stock_rules }: WorldOptions,
   storefront: Storefront,
   pace: Readonly<Record<string, unknown>>,
+  paid_to: Shop['paid_to'] = 'gateway',
 ): Opened {
   const shop: Shop = {
     storefront,
     offers: offersOf(id),
     currency: CURRENCY,
+    paid_to,
     buyers: orders.shortfall === 'backorder' ? 'businesses' : 'people',
     priority: orders.priority,
     shelf: { connection_id: id, serves_from, availability, rules: stock_rules },
@@ -196,14 +306,20 @@ function shopOpened(
 export async function startWorld(options: WorldOptions): Promise<World> {
   const open = vendorOpener(options)
   const all: Opened[] = []
+  const handOver = (tracking_number: string): void => {
+    for (const { carrier } of all) carrier?.handOver(tracking_number)
+  }
   const stop = async (): Promise<void> => {
     for (const { simulator } of all) await simulator.stop()
   }
   try {
     for (const connection of options.connections) {
       const start = VENDORS[connection.connector]
-      if (start !== undefined) all.push(await start(connection, { options, open }))
+      if (start !== undefined) all.push(await start(connection, { options, open, handOver }))
     }
+    // What left before everybody was there, in an earlier life perhaps.
+    for (const { house } of all)
+      for (const { tracking_number } of house?.simulator.ledger().shipped ?? []) handOver(tracking_number)
     return worldOf(all, options, stop)
   } catch (thrown) {
     await stop()
@@ -215,6 +331,7 @@ function worldOf(all: readonly Opened[], options: WorldOptions, stop: () => Prom
   const shops = all.flatMap(({ shop }) => shop ?? [])
   const houses = all.flatMap(({ house }) => house ?? [])
   const gateway = all.find((each) => each.gateway !== undefined)?.gateway
+  const marketplaces = all.flatMap(({ marketplace }) => marketplace ?? [])
   if (gateway === undefined) throw new Error('the sandbox needs a connection of connector stripe')
   const stock: Record<string, number> = {}
   for (const house of houses)
@@ -223,7 +340,12 @@ function worldOf(all: readonly Opened[], options: WorldOptions, stop: () => Prom
   return {
     shops,
     houses,
+    carriers: all.flatMap(({ carrier }) => carrier ?? []),
     gateway,
+    bank: bankOf(options),
+    erp: all.find((each) => each.erp !== undefined)?.erp ?? null,
+    marketplaces,
+    payday: () => payday(gateway, marketplaces, seededRandom(seed)),
     settings: new Map(all.map(({ id, settings }) => [id, settings])),
     trade: (orders_per_second) =>
       createTrade({ shops, till: gateway, random: seededRandom(seed), now, orders_per_second, stock }),

@@ -142,7 +142,13 @@ it(
         outcome: 'imported',
         settlements: [{ change: 'new', proof: 'held', difference_minor: 5_01 }],
       },
-      { code: 0, outcome: 'same', settlements: [] },
+      {
+        code: 1,
+        ok: false,
+        outcome: 'same',
+        hint: expect.stringContaining('accept-proof 20000000777') as string,
+        settlements: [{ change: 'same', proof: 'held', lines: 6, lines_moved: 0, difference_minor: 5_01 }],
+      },
       {
         code: 0,
         status: 'paid',
@@ -171,6 +177,10 @@ it(
       { code: 0, outcome: 'same', settlements: [{ change: 'same', lines_moved: 0 }] },
       { rows: [{ external_id: '20000000777', difference_minor: 0 }] },
       { difference_minor: 0, proof: 'proven', version: 2, lines: 5, breaks: [] },
+    ])
+    // The file that was held is replaced: it holds nothing any more, and changes nothing.
+    expect(await run(['settlement', 'import', 'amz', wrong])).toMatchObject([
+      { code: 0, ok: true, outcome: 'same', settlements: [], hint: expect.stringContaining('--again') as string },
     ])
     const after = await linesOf(id)
     expect(after.map(({ external_id }) => external_id)).toEqual(

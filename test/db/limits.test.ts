@@ -22,6 +22,23 @@ it('shares one limit between processes through the database', async () => {
   await other.take('realtime')
 })
 
+it('shares the limit of one operation between processes, and what one of them has learned counts the same calls', async () => {
+  const { db } = database
+  const limit = { calls: 100, per_ms: 60_000 }
+  const limits = { search: { calls: 4, per_ms: 60_000 } }
+  const open = () => createLimiter({ connection_id: 'quota', limit, limits, store: { kind: 'postgres', db } })
+  const [one, two] = [open(), open()]
+  const taken = async (limiter: typeof one, times: number): Promise<number> => {
+    const ends = await Promise.allSettled(Array.from({ length: times }, () => limiter.take('realtime', 'search')))
+    return ends.filter(({ status }) => status === 'fulfilled').length
+  }
+  expect((await Promise.all([taken(one, 5), taken(two, 5)])).reduce((a, b) => a + b)).toBe(4)
+  two.learn('search', { calls: 30, per_ms: 60_000 })
+  expect(await taken(two, 1)).toBe(1)
+  expect(await taken(one, 1)).toBe(0)
+  await one.take('realtime', 'patch')
+})
+
 it('takes windows of any length, and starts anew when one is over', async () => {
   const limiter = createLimiter({
     connection_id: 'fast',

@@ -1,6 +1,6 @@
 import Type from 'typebox'
 import { defineConnector, type Connector } from '../../src/connectors/_kit/define.ts'
-import { signHmac, verifyHmac } from '../../src/connectors/_kit/signatures.ts'
+import { bodySignature, signHmac, verifyScheme } from '../../src/connectors/_kit/signatures.ts'
 import { HubError } from '../../src/core/errors.ts'
 import { createIntake, type Intake } from '../../src/db/inbox.ts'
 import { createApiKey } from '../../src/http/auth.ts'
@@ -24,8 +24,7 @@ const corner: Connector = defineConnector({
   webhook: {
     content_types: ['application/json', 'application/x-www-form-urlencoded'],
     acknowledges: (request) => request.headers['x-corner-ping'] === 'yes',
-    verify: ({ body, headers }, { secret }) =>
-      verifyHmac({ body, signature: headers['x-corner-signature'], secrets: [secret], encoding: 'base64' }),
+    verify: (request, { secret }) => verifyScheme(bodySignature('x-corner-signature'), request, [secret]),
     topic: (request) => request.headers['x-corner-topic'] ?? 'order',
     dedupeKey: (request) => request.headers['x-corner-delivery'] ?? '',
   },

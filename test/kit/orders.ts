@@ -56,6 +56,9 @@ export function policy(connection_id: string, change: Partial<ConnectionPolicy> 
     availability: OPEN_SHELF,
     takes_shipment_notices: true,
     takes_fulfillment_orders: connection_id === 'depot',
+    takes_order_answers: false,
+    takes_invoices: false,
+    takes_announcements: false,
     ...change,
   }
 }

@@ -78,6 +78,14 @@ export const PLANTED: readonly {
   message: RegExp
   allowed?: string[]
 }[] = [
+  {
+    from: '    connection: depot-uk\n',
+    to: '    connection: depot-uk\n    labels: { connection: post, currency: GBP, ship_from: { line1: A, city: B }, parcel: { unit_weight_g: 1 } }\n',
+    line: 13,
+    path: 'locations[1].labels.connection',
+    message: /the company has no connection "post"/,
+    allowed: ['shop-eu', 'depot-uk'],
+  },
   { from: 'port: 8080', to: 'port: 70000', line: 1, path: 'hub.port', message: /65535/ },
   {
     from: 'port: 8080',

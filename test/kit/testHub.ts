@@ -5,6 +5,7 @@ import type { Config, ConnectionConfig } from '../../src/config.ts'
 import { FinanceSection } from '../../src/config/financeSchema.ts'
 import type { Connector, FileStore, Http, Port } from '../../src/connectors/_kit/define.ts'
 import { openVault } from '../../src/core/people/vault.ts'
+import { nextNumber } from '../../src/db/numbers.ts'
 import type { Db } from '../../src/db/pool.ts'
 import type { Connection, Hub } from '../../src/hub.ts'
 import type { Queues } from '../../src/queues/define.ts'
@@ -44,7 +45,9 @@ export function testHub(parts: {
   connections: readonly TestConnection[]
   clock?: TestClock
 }): Hub {
-  const connections = new Map(parts.connections.map((connection) => [connection.id, connectionOf(connection)]))
+  const connections = new Map(
+    parts.connections.map((connection) => [connection.id, connectionOf(connection, parts.db)]),
+  )
   return {
     config: {
       companies: [{ id: 'acme', name: 'Acme' }],
@@ -64,7 +67,7 @@ export function testHub(parts: {
   }
 }
 
-function connectionOf({ id, connector, settings = {}, http, files, config }: TestConnection): Connection {
+function connectionOf({ id, connector, settings = {}, http, files, config }: TestConnection, db: Db): Connection {
   const full: ConnectionConfig = {
     id,
     connector: connector.id,
@@ -85,7 +88,13 @@ function connectionOf({ id, connector, settings = {}, http, files, config }: Tes
     settings,
     ...config,
   }
-  const port = { http: http ?? unusable<Http>('http'), files: files ?? unusable<FileStore>('files'), settings } as Port
+  const numbers: Port['numbers'] = { next: (sequence, key) => nextNumber(db, id, sequence, key) }
+  const port = {
+    http: http ?? unusable<Http>('http'),
+    files: files ?? unusable<FileStore>('files'),
+    numbers,
+    settings,
+  } as Port
   return { id, connector, config: full, port }
 }
 

@@ -59,6 +59,7 @@ function shopOf(id: string, orders: SoldOrder[], shown: number, buyers: Shop['bu
     storefront: { connection_id: id, ledger } as Shop['storefront'],
     offers: [TEA],
     currency: 'EUR',
+    paid_to: 'gateway',
     buyers,
     priority: buyers === 'people' ? 100 : 10,
     shelf: { connection_id: id, serves_from: ['north'], availability: { buffer: 0, share_percent: 100 }, rules },
@@ -91,6 +92,7 @@ function evidence(
     shops,
     places: [{ location_id: 'north', stock: { TEA: stock }, ledger }],
     gateway: { payouts: [] },
+    misstated: [],
     hub: { orders, open, settlements: [] },
     moves: [],
     trade_seconds: 1,
@@ -111,6 +113,17 @@ describe('the judge', () => {
       evidence([web], 5, house(3, [{ number: '1', units: 2, at_ms: 1_500 }]), [states('web', '1', 2)]),
     )
     expect(verdict).toMatchObject({ ok: true, orders_sent: 1, locations: { north: 2 }, backorders: { units: 0 } })
+  })
+
+  it('holds payouts to the cent, but for those that were told wrongly on purpose', () => {
+    const web = shopOf('web', [sold('1', 1_000, 2, 2)], 3)
+    const given = evidence([web], 5, house(3, [{ number: '1', units: 2, at_ms: 1_500 }]), [states('web', '1', 2)])
+    const payout = (id: string) => ({ id, amount_minor: 900, rows: [{ id: `${id}-r`, net_minor: 900 }] })
+    const settlement = (external_id: string, payout_minor: number, difference_minor: number) => ({ external_id, payout_minor, lines: 1, unmatched: 0, difference_minor }) // prettier-ignore
+    const judged = (misstated: string[]) =>
+      judge({ ...given, misstated, gateway: { payouts: [payout('a'), payout('b')] }, hub: { ...given.hub, settlements: [settlement('a', 900, 0), settlement('b', 930, 30)] } }) // prettier-ignore
+    expect(judged([])).toMatchObject({ ok: false, payouts: { count: 2, difference_minor: 60, misstated: 0 } })
+    expect(judged(['b'])).toMatchObject({ ok: true, payouts: { count: 1, difference_minor: 0, misstated: 1 } })
   })
 
   it('calls a paid unit lost that is promised but never left', () => {

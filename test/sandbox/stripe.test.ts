@@ -68,6 +68,28 @@ describe('the simulated Stripe account', () => {
     expect(gateway.ledger().balance_minor).toBe(payout.amount_minor)
   })
 
+  it('pays out in parts, each of its own rows, and tells a misstated one wrongly while its ledger stays true', async () => {
+    const gateway = await start()
+    const charges = Array.from({ length: 7 }, (_, index) => charge(gateway, 1_000 + index))
+    gateway.refund(charges[6] ?? '', 1_006)
+    const parts = gateway.payOutParts(3)
+    // The last row is a refund of more than the row before it brings: it comes off the payout before.
+    expect(parts).toHaveLength(2)
+    const truth = gateway.ledger()
+    expect(truth.balance_minor).toBe(0)
+    for (const { amount_minor, rows } of truth.payouts)
+      expect(rows.reduce((sum, { net_minor }) => sum + net_minor, 0)).toBe(amount_minor)
+    const [first] = truth.payouts
+    const row = first!.rows[0]!
+    const told = { ...first!, amount_minor: first!.amount_minor + 5, rows: [{ ...row, fee_minor: 1, net_minor: row.gross_minor - 1 }, { ...row, id: 'again' }] } // prettier-ignore
+    gateway.misstate([told])
+    const get = async (path: string) => (await fetch(`${gateway.url}${path}`, { headers: { authorization: `Bearer ${String(gateway.settings['api_key'])}` } })).json() // prettier-ignore
+    expect(await get(`/v1/payouts/${told.id}`)).toMatchObject({ amount: told.amount_minor })
+    const rows = (await get(`/v1/balance_transactions?payout=${told.id}&limit=100`)) as { data: { id: string; fee: number }[] } // prettier-ignore
+    expect(rows.data.map(({ id, fee }) => [id, fee])).toEqual([[expect.any(String), 0], ['again', row.fee_minor], [row.id, 1]]) // prettier-ignore
+    expect(gateway.ledger()).toEqual(truth)
+  })
+
   it('keeps every payout equal to its rows, whatever happens before it', () => {
     const deed = fc.oneof(
       fc.record({ do: fc.constant('charge' as const), amount: fc.integer({ min: 50, max: 1_000_000 }) }),

@@ -10,6 +10,7 @@ import { openFileStore } from '../../src/connectors/_kit/files.ts'
 import type { Fact, FactOf } from '../../src/core/model/fact.ts'
 import { KIND } from '../../src/sandbox/simulator.ts'
 import { startThreePl, type ThreePl, type ThreePlOptions } from '../../src/sandbox/threepl.ts'
+import { portOf } from '../kit/vendorPort.ts'
 
 /** A hub's half of the drop: sends work, reads files, keeps the facts. */
 interface Hub {
@@ -25,7 +26,7 @@ const effect = filedrop.fulfillment
 function openHub(settings: Readonly<Record<string, unknown>>): Hub {
   if (definition === undefined || effect === undefined) return expect.fail('the connector has no files')
   const store: FileStore = openFileStore(definition.store(settings))
-  const port: Port = { http: { request: () => Promise.reject(new Error('none')) }, files: store, settings }
+  const port: Port = portOf<unknown>({ files: store, settings })
   const facts: Fact[] = []
   const read = async (): Promise<Fact[]> => {
     for (const { name } of await store.list('incoming')) {
@@ -43,7 +44,13 @@ function openHub(settings: Readonly<Record<string, unknown>>): Hub {
         facts.push(
           ...(filedrop.inbound[row.topic]?.map(row.payload, { observed_at: parsed.as_of, settings: {} }).facts ?? []),
         )
-      const ack = definition.acknowledgement?.(parsed, { name, accepted: sound.length, rejected: [] })
+      const ack = definition.acknowledgement?.(parsed, {
+        name,
+        accepted: sound.length,
+        rejected: [],
+        received_at: parsed.as_of,
+        envelopes: new Map(),
+      })
       if (ack !== undefined) await store.write(`acks/${ack.name}`, ack.bytes)
     }
     return facts
@@ -130,7 +137,7 @@ describe.each([
     await expect.poll(() => threePl.ledger().acks_read.length, { timeout: 5_000 }).toBe(4)
     expect(threePl.ledger()).toMatchObject({ on_hand: { A: 7, B: 4 }, refused_units: 0, cancelled: [], rejected: [] })
     expect(threePl.ledger().received).toMatchObject([{ fulfillment_order: 'FO-1', order_number: '#FO-1', times: 1 }, { fulfillment_order: 'FO-2', times: 1 }]) // prettier-ignore
-    expect(await filedrop.test?.({ http: { request: () => Promise.reject(new Error('none')) }, files: openFileStore(definition?.store(threePl.settings) ?? expect.fail()), settings: threePl.settings })).toContain('incoming/ can be read: 0') // prettier-ignore
+    expect(await filedrop.test?.(portOf({ files: openFileStore(definition?.store(threePl.settings) ?? expect.fail()), settings: threePl.settings }))).toContain('incoming/ can be read: 0') // prettier-ignore
   })
 })
 

@@ -1,6 +1,9 @@
 import { HubError, type ErrorCode } from '../../core/errors.ts'
 import type { HttpAnswer, HttpCall } from './define.ts'
 
+/** What was asked, as far as it matters for what an answer or its absence means. */
+export type Asked = Pick<HttpCall, 'operation' | 'repeat'>
+
 /** Statuses with a meaning of their own; any other 4xx is `vendor_rejected`, any other 5xx `vendor_unavailable`. */
 const STATUS_CODES: Readonly<Record<number, ErrorCode>> = {
   401: 'vendor_auth',
@@ -8,11 +11,17 @@ const STATUS_CODES: Readonly<Record<number, ErrorCode>> = {
   404: 'vendor_not_found',
   408: 'vendor_throttled',
   409: 'vendor_conflict',
+  410: 'vendor_not_found',
+  412: 'vendor_conflict',
   425: 'vendor_throttled',
   429: 'vendor_throttled',
 }
-/** A gateway or a crash answers these without knowing how far the request got; a write that must not be repeated is then in doubt. */
-const DOUBTFUL_STATUSES = new Set([500, 502, 504])
+/**
+ * A crash, a gateway or a cache in front answers 5xx without knowing how far the request got, so a write that must not be repeated is
+ * then in doubt. These alone say that nothing was begun: not implemented, other HTTP, a network that wants a login, an origin that was
+ * not reached. 503 does so only where it names a time to come back.
+ */
+const REFUSED_STATUSES = new Set([501, 505, 511, 521, 523])
 const RETRY_AFTER_MS_MAX = 86_400_000
 
 /** Raised before the socket carried anything of the request. */
@@ -69,8 +78,9 @@ export function faultOfAnswer(call: HttpCall, answer: HttpAnswer, now: Date): Hu
     })
   }
   const wait_ms = retryAfterMs(answer.headers['retry-after'], now)
-  const code =
-    call.repeat === 'once' && DOUBTFUL_STATUSES.has(status) ? 'outcome_unknown' : (STATUS_CODES[status] ?? (status < 500 ? 'vendor_rejected' : 'vendor_unavailable')) // prettier-ignore
+  const known = STATUS_CODES[status] ?? (status < 500 ? 'vendor_rejected' : 'vendor_unavailable')
+  const begun = status >= 500 && !REFUSED_STATUSES.has(status) && !(status === 503 && wait_ms !== undefined)
+  const code = call.repeat === 'once' && begun ? 'outcome_unknown' : known
   const vendorCode = vendorCodeOf(answer.body)
   return new HubError(
     code,
@@ -82,20 +92,18 @@ export function faultOfAnswer(call: HttpCall, answer: HttpAnswer, now: Date): Hu
   )
 }
 
+const HTML_PAGE = /^\s*(<!--[^>]*-->\s*)*<(!doctype\s+html|html)[\s>]/i
+
 /** A success whose body is not what was asked for, such as a maintenance page, proves nothing about what was done. */
 function readableFault(call: HttpCall, answer: HttpAnswer): HubError | undefined {
-  const readable = answer.body !== undefined || answer.text.trim() === '' || !expectsJson(call)
-  if (readable) return undefined
+  if (answer.body !== undefined || answer.text.trim() === '') return undefined
+  // JSON is expected unless the call itself asks for something else (a report as CSV), which is then not a page either.
+  const accept = Object.entries(call.headers ?? {}).find(([name]) => name.toLowerCase() === 'accept')?.[1] ?? 'json'
+  const isPage = HTML_PAGE.test(answer.text)
+  if (!/json/i.test(accept) && (!isPage || /html/i.test(accept))) return undefined
   const code = call.repeat === 'once' ? 'outcome_unknown' : 'vendor_response_invalid'
-  return new HubError(code, `${call.operation} answered ${answer.status} with something that is not JSON`, {
-    status: answer.status,
-  })
-}
-
-/** JSON is expected unless the call itself asks for something else (a report as CSV). */
-function expectsJson(call: HttpCall): boolean {
-  const accept = Object.entries(call.headers ?? {}).find(([name]) => name.toLowerCase() === 'accept')?.[1]
-  return accept === undefined || /json/i.test(accept)
+  const what = isPage ? 'a page' : 'something that is not JSON'
+  return new HubError(code, `${call.operation} answered ${answer.status} with ${what}`, { status: answer.status })
 }
 
 /** Seconds or an HTTP date (RFC 9110 section 10.2.3) as milliseconds from now, never negative, at most a day. */
@@ -134,7 +142,7 @@ function at(value: unknown, ...keys: string[]): unknown {
  * What a call without an answer means. Before the request can have left us it is `vendor_unreachable`; afterwards a call that must
  * not be repeated is `outcome_unknown`, because the vendor may have done it.
  */
-export function faultOfSilence(call: HttpCall, reason: { code: string; sent: boolean; timed_out: boolean }): HubError {
+export function faultOfSilence(call: Asked, reason: { code: string; sent: boolean; timed_out: boolean }): HubError {
   const what = reason.timed_out
     ? 'had no answer in time'
     : `ended without an answer${reason.code === '' ? '' : ` (${reason.code})`}`

@@ -4,74 +4,34 @@ import type {
   AvailabilityLine,
   AvailabilityResult,
   EffectResult,
+  ErpRequest,
   FulfillmentRequest,
+  InvoiceRequest,
+  LabelRequest,
+  OrderAnswer,
+  RateRequest,
   ShipmentNotice,
+  SupplyAnnouncement,
 } from '../../core/model/effects.ts'
 import type { BankFileRead } from '../../core/model/bankStatement.ts'
 import type { Stream } from '../../core/model/fact.ts'
 import type { Mapping } from '../../mappings/define.ts'
 import type { SettlementFormat } from '../../mappings/settlement.ts'
+import type { HttpAnswer, Port } from './port.ts'
 
-// ── what a connector is handed ────────────────────────────────────────────────────────────────────────────────────────────
-
-export interface HttpCall {
-  /** Name of the vendor operation, for limits, metrics and the attempt log: `inventorySetQuantities`. */
-  operation: string
-  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
-  /** Relative to the connector's base URL; absolute URLs are refused. */
-  path: string
-  query?: Readonly<Record<string, string | number | boolean | undefined>>
-  headers?: Readonly<Record<string, string>>
-  /** At most one of the two bodies. */
-  json?: unknown
-  form?: Readonly<Record<string, string>>
-  /**
-   * `safe`: may be repeated at once inside one exchange (reads, and writes that carry a key the vendor honours).
-   * `once`: never repeated inside the exchange; an answer that got lost is `outcome_unknown`.
-   */
-  repeat: 'safe' | 'once'
-  /** `realtime` calls find room in the limit even while bulk work uses up its share; default `bulk`. */
-  lane?: 'realtime' | 'bulk'
-  timeout_ms?: number
-}
-
-export interface HttpAnswer {
-  status: number
-  headers: Readonly<Record<string, string | undefined>>
-  /** Parsed JSON, or undefined when the body is not JSON (then `classify` and `text` decide). */
-  body: unknown
-  text: string
-}
-
-/** The one way out (connectors/_kit/http.ts). Any answer that is not a success arrives as a coded HubError. */
-export interface Http {
-  request: (call: HttpCall) => Promise<HttpAnswer>
-}
-
-export interface FileEntry {
-  name: string
-  bytes: number
-  modified_at_ms: number
-}
-
-/** A folder on disk or over SFTP. Names are relative to the connection's root and never leave it. */
-export interface FileStore {
-  list: (folder: string) => Promise<FileEntry[]>
-  read: (path: string, bytes_max: number) => Promise<Buffer>
-  /** Writes under a temporary name, then renames: a reader never sees half a file. */
-  write: (path: string, bytes: Buffer) => Promise<void>
-  /** Atomic. `false` when the source is gone: somebody else took it. */
-  rename: (from: string, to: string) => Promise<boolean>
-  exists: (path: string) => Promise<boolean>
-  close: () => Promise<void>
-}
-
-/** All that a connector's operations can reach: no database, no clock, no logger, no environment. */
-export interface Port<S = unknown> {
-  readonly http: Http
-  readonly files: FileStore
-  readonly settings: S
-}
+/** Contracts of their own file, under the name that connectors know them by. */
+export type {
+  HttpCall,
+  HttpAnswer,
+  Transfer,
+  Http,
+  FileEntry,
+  FileStore,
+  Numbers,
+  QueueMessage,
+  MessageQueue,
+  Port,
+} from './port.ts'
 
 // ── in ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -112,6 +72,8 @@ export interface PulledItem {
 export interface PulledPage {
   items: PulledItem[]
   cursor: string
+  /** Called once the page is committed, where the vendor wants to hear that it was taken (a queue's messages). */
+  acknowledge?: () => Promise<void>
 }
 
 export interface PullRequest {
@@ -124,9 +86,60 @@ export interface PullRequest {
 
 export type Pull<S> = (port: Port<S>, request: PullRequest) => AsyncGenerator<PulledPage>
 
+/**
+ * A file of payouts that a vendor keeps ready behind its API. The hub reads it like one that a person brings (`settlements.formats`): its
+ * bytes are kept, it is proven before it is believed, and the same bytes are taken once, whoever brought them.
+ */
+export interface Report {
+  /** What the vendor calls it, at most 200 characters. One that was read is not fetched again unless it is announced again. */
+  reference: string
+  /** For people: the file name it would have. */
+  name: string
+  /**
+   * Downloads it; called only for a report that is not known yet. Faults of the connection (throttled, unreachable, refused) end the run,
+   * and the report is asked for again in the next one; a report that is not there or that cannot be read is held as a case after some
+   * tries, and the others go on.
+   */
+  read: () => Promise<Buffer>
+}
+
+/** Reports of one page are written down before the cursor is: what was listed once is handed back in `announced` until it was read. */
+export interface ReportPage {
+  reports: Report[]
+  cursor: string
+}
+
+export interface ReportRequest extends PullRequest {
+  /**
+   * References that a signal (`{ stream: 'reports', reference }`) or an earlier page named and that have not been read, oldest first. The
+   * generator has to yield a report for every one of them it understands, beside those that it finds by itself.
+   */
+  announced: readonly string[]
+}
+
+/** Lists what there is to fetch, oldest first. A vendor that has no list yields what was announced, and any cursor. */
+export type Reports<S> = (port: Port<S>, request: ReportRequest) => AsyncGenerator<ReportPage>
+
 // ── out ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export type { AvailabilityLine, AvailabilityResult, EffectResult, FulfillmentRequest, ShipmentNotice }
+
+/** One thing that was looked at when a connection was tested. `expires_at`: a key or certificate that ends then is announced in time. */
+export interface SelfCheck {
+  name: string
+  ok: boolean
+  detail: string
+  expires_at?: string
+}
+
+/** Where a vendor's queue is. `endpoint` for one that speaks the same protocol elsewhere. */
+export interface MessageQueueSettings {
+  region: string
+  queue_url: string
+  endpoint?: string
+  access_key_id: string
+  secret_access_key: string
+}
 
 /** One way of telling a vendor something. `confirm` settles an unknown outcome by reading back. */
 export interface Effect<S, R extends { outbox_id: number }> {
@@ -134,8 +147,11 @@ export interface Effect<S, R extends { outbox_id: number }> {
   /** `key` is the effect's business key (or the batch's): sent along where the vendor honours one. */
   send: (port: Port<S>, requests: readonly R[], key: string, now: Date) => Promise<EffectResult[]>
   /** Absent only where `send` is idempotent by its key. */
-  confirm?: (port: Port<S>, requests: readonly R[], key: string) => Promise<'done' | 'not_done' | 'unknown'>
+  confirm?: (port: Port<S>, requests: readonly R[], key: string) => Promise<Confirmation>
 }
+
+/** What reading back has shown. Results instead of `done` where what the vendor did must be known, not only that it did it. */
+export type Confirmation = 'done' | 'not_done' | 'unknown' | readonly EffectResult[]
 
 // ── files ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -146,6 +162,8 @@ export interface FileRow {
   payload: unknown
   /** A row that cannot be read is kept and parked with its cause; the rest of the file goes on. */
   fault?: { code: ErrorCode; message: string; path: string }
+  /** The envelope (`ParsedFile.envelopes`) that it came in: it is taken once, with all its rows. */
+  envelope?: string
 }
 
 export interface ParsedFile {
@@ -158,6 +176,13 @@ export interface ParsedFile {
   absent?: 'zero'
   rows: FileRow[]
   totals: Readonly<Record<string, number>>
+  /**
+   * Parts of the file that their sender numbers by themselves. The same number with the same content (a SHA-256 in hex) was sent again and
+   * is not applied again; with another content it is kept for a person, and none of its rows is applied.
+   */
+  envelopes?: readonly { key: string; content: string }[]
+  /** The connector's own notes, for its answers. */
+  detail?: unknown
 }
 
 export interface FileDefinition<S> {
@@ -179,6 +204,11 @@ export interface FileDefinition<S> {
    */
   parse: (file: { name: string; bytes: Buffer; modified_at_ms: number; type?: string }, settings: S) => ParsedFile
   acknowledgement?: (file: ParsedFile, result: FileResult) => { name: string; bytes: Buffer }
+  /**
+   * Any number of answers, where the protocol numbers them. Asked again for a file that comes again or whose reader died: what it makes of
+   * the same file has to be the same, bytes and names.
+   */
+  answers?: (port: Port<S>, file: ParsedFile, result: FileResult) => Promise<readonly { name: string; bytes: Buffer }[]>
   /** Share of rows a full file may lose against the last applied one before it is held: 0.3 = 30 %. */
   shrink_max: (settings: S) => number
 }
@@ -187,6 +217,16 @@ export interface FileResult {
   name: string
   accepted: number
   rejected: { row: number; code: string; message: string }[]
+  /** When the file was first read. */
+  received_at: string
+  /** What each envelope was; one that was refused is not among them. */
+  envelopes: ReadonlyMap<string, EnvelopeSeen>
+}
+
+/** Taken from this very file, known with this content, or known with another one; and when it was taken. */
+export interface EnvelopeSeen {
+  state: 'new' | 'same' | 'other'
+  received_at: string
 }
 
 export type FileStoreSettings =
@@ -205,11 +245,42 @@ export type FileStoreSettings =
 
 // ── the literal ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+export interface CallLimit {
+  calls: number
+  per_ms: number
+}
+
+/** How a bearer token is come by (RFC 6749 §4.4 and §6). Tokens are kept sealed, and one process refreshes for all. */
+export interface TokenGrant {
+  /** Absolute; its host may be another than the API's. */
+  url: string
+  client: { id: string; secret: string; sent_as: 'form' | 'basic' }
+  grant:
+    | { kind: 'client_credentials'; scope?: string }
+    /** `rotates`: every answer brings the next refresh token, and the one before it is void. */
+    | { kind: 'refresh_token'; refresh_token: string; rotates: boolean; scope?: string }
+  headers?: Readonly<Record<string, string>>
+  /** The headers that carry the token; absent: `Authorization: Bearer …`. */
+  carry?: (access_token: string) => Record<string, string>
+}
+
 export interface HttpDefinition<S> {
   baseUrl: (settings: S) => string
+  /** Further hosts of the same API, by the name that `HttpCall.base` uses. */
+  bases?: Readonly<Record<string, (settings: S) => string>>
   headers: (settings: S) => Record<string, string>
+  /** OAuth: the token is fetched, kept, refreshed and sent by the kit. An answer 401 renews it once and asks again. */
+  token?: (settings: S) => TokenGrant
+  /** Whether an answer says that the token is no longer good, where a vendor says so otherwise than by 401. Nothing was done then. */
+  tokenRefused?: (answer: HttpAnswer) => boolean
+  /** Hosts that `transfer` may reach: exact, or a suffix that begins with a dot. */
+  transfer_hosts?: (settings: S) => readonly string[]
   /** Calls per window, shared by every process of the hub. */
-  limit: (settings: S) => { calls: number; per_ms: number }
+  limit: (settings: S) => CallLimit
+  /** Tighter limits of single operations, by `HttpCall.operation`. */
+  limits?: (settings: S) => Readonly<Record<string, CallLimit>>
+  /** What an answer's headers say of the operation's limit; it replaces the table's until the process ends. */
+  limitOf?: (answer: HttpAnswer) => CallLimit | undefined
   timeout_ms?: number
   /** Vendor quirks before the default table by status: e.g. throttled inside HTTP 200. Undefined = default. */
   classify?: (answer: HttpAnswer) => { code: ErrorCode; detail: string; retry_after_ms?: number } | undefined
@@ -225,15 +296,24 @@ export interface ConnectorDefinition<S> {
   /** Where the connector has been proven: against fixtures, our simulator, or the vendor's sandbox account. */
   grade: 'fixtures' | 'simulator' | 'sandbox_account'
   settings: TSchema
+  /** Other names under which people keep its samples (`crossdock conformance`): `edi` for X12. */
+  sample_folders?: readonly string[]
   http?: HttpDefinition<S>
   webhook?: WebhookDefinition<S>
   /** Topic → mapping. The words of `crossdock preview` (order, stock, shipment, settlement, refund) are used where they fit. */
   inbound: Readonly<Record<string, Mapping>>
   /** Topic → keys under which the vendor's API wraps such documents. webhooks and pulls bring them bare, but what came in one is opened. */
   envelopes?: Readonly<Record<string, readonly string[]>>
+  /** By stream; for `reports` see `settlements`. */
   pull?: Partial<Readonly<Record<Stream, Pull<S>>>>
+  /** What the vendor's terms allow of keeping buyers' data; the configuration of a connection may say otherwise. */
+  personal_data?: { days_after_delivery: number }
   /** A cheap authenticated call; returns one line that shows a real record. */
   test?: (port: Port<S>) => Promise<string>
+  /** More than one call can show: rights, modules, clocks, keys that end. Run when the connection is tested, and once a day. */
+  selfTest?: (port: Port<S>, now: Date) => Promise<SelfCheck[]>
+  /** A queue at the vendor's, read by `pull.notifications`. */
+  messages?: (settings: S) => MessageQueueSettings
   availability?: {
     batch_max: number
     compare_and_set: boolean
@@ -243,9 +323,23 @@ export interface ConnectorDefinition<S> {
   }
   fulfillment?: Effect<S, FulfillmentRequest>
   shipments?: Effect<S, ShipmentNotice>
+  /** What carriers would take for a parcel; creates the vendor's own record of it, which buys nothing yet. */
+  rates?: Effect<S, RateRequest>
+  /** Buys or voids the label of a rate. */
+  labels?: Effect<S, LabelRequest>
+  /** Tells a warehouse what is on its way to it. */
+  announcements?: Effect<S, SupplyAnnouncement>
+  /** Answers a buyer's order: taken, taken in part, refused. */
+  orderAnswers?: Effect<S, OrderAnswer>
+  invoices?: Effect<S, InvoiceRequest>
+  /** Keeps an ERP's orders, deliveries, credits, stock and books in step. */
+  erp?: Effect<S, ErpRequest>
   files?: FileDefinition<S>
-  /** Files of payouts that `crossdock settlement` reads, the most particular format first. */
-  settlements?: { formats: readonly SettlementFormat[] }
+  /**
+   * Files of payouts that `crossdock settlement` reads, the most particular format first. `reports`: the vendor keeps such files ready;
+   * they are fetched as the stream `reports` (its pace is `pull.reports_every_seconds`) and imported without anybody's help.
+   */
+  settlements?: { formats: readonly SettlementFormat[]; reports?: Reports<S> }
   /** Files of a bank account. Faults of rows are in the answer; `file_invalid` when the file as a whole is none of ours. */
   statements?: { read: (bytes: Buffer, settings: S) => BankFileRead }
 }

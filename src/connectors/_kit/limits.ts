@@ -15,10 +15,13 @@ import {
   type RateLimiterAbstract,
 } from 'rate-limiter-flexible'
 import { HubError, type ErrorCode } from '../../core/errors.ts'
+import type { CallLimit } from './define.ts'
 
-/** Waits until one more call is within the vendor's limit, or throws `vendor_throttled` with `retry_after_ms`. */
+/** Waits until one more call is within the vendor's limits, or throws `vendor_throttled` with `retry_after_ms`. */
 export interface Limiter {
-  take: (lane: Lane) => Promise<void>
+  take: (lane: Lane, operation?: string) => Promise<void>
+  /** What the vendor has just said of one operation's limit; it holds in this process from now on. */
+  learn: (operation: string, limit: CallLimit) => void
 }
 
 /** `realtime`: what must be told within a second (availability). `bulk`: everything that can wait for the next window. */
@@ -40,29 +43,28 @@ const WAIT_MARGIN_MS = 5
 const BULK_SHARE = 0.6
 
 /**
- * One limit per connection, shared by all processes through the store. Short waits happen here; a longer one is the job's business,
- * which must not sit on a worker's slot for it.
+ * One limit per connection and one for each operation that has its own, shared by all processes through the store. Short waits happen
+ * here; a longer one is the job's business, which must not sit on a worker's slot for it.
  */
 export function createLimiter(options: {
   connection_id: string
-  limit: { calls: number; per_ms: number }
+  limit: CallLimit
+  /** By operation. */
+  limits?: Readonly<Record<string, CallLimit>>
   store: LimitStore
 }): Limiter {
-  const { connection_id, limit } = options
-  const window = (points: number, keyPrefix: string): RateLimiterAbstract =>
-    openLimiter(options.store, { points, duration: limit.per_ms / 1000, keyPrefix })
-  const all = window(limit.calls, 'calls')
-  const bulk = window(Math.max(1, Math.floor(limit.calls * BULK_SHARE)), 'bulk')
-  const lanes: Record<Lane, readonly RateLimiterAbstract[]> = { realtime: [all], bulk: [bulk, all] }
+  const { connection_id } = options
+  const all = openWindow(options.store, connection_id, options.limit)
+  const own = new Map(Object.entries(options.limits ?? {}).map(([operation, limit]) => [operation, opened(operation, limit)])) // prettier-ignore
+  function opened(operation: string, limit: CallLimit): Window & { limit: CallLimit } {
+    return { ...openWindow(options.store, `${connection_id}/${operation}`, limit), limit }
+  }
   return {
-    take: async (lane) => {
+    take: async (lane, operation) => {
+      const windows = [operation === undefined ? undefined : own.get(operation), all]
       let waited_ms = 0
-      for (const limiter of lanes[lane]) {
-        for (
-          let wait_ms = await msUntilAllowed(limiter, connection_id);
-          wait_ms > 0;
-          wait_ms = await msUntilAllowed(limiter, connection_id)
-        ) {
+      for (const window of windows.flatMap((found) => (found === undefined ? [] : found[lane]))) {
+        for (let wait_ms = await window(); wait_ms > 0; wait_ms = await window()) {
           if (waited_ms + wait_ms > WAIT_MS_MAX) {
             throw new HubError('vendor_throttled', `${connection_id} has used up its calls`, {
               retry_after_ms: wait_ms,
@@ -73,7 +75,25 @@ export function createLimiter(options: {
         }
       }
     },
+    learn: (operation, limit) => {
+      const known = own.get(operation)?.limit
+      const sound = limit.calls >= 1 && limit.per_ms > 0 && Number.isFinite(limit.calls / limit.per_ms)
+      if (!sound || (known?.calls === limit.calls && known.per_ms === limit.per_ms)) return
+      own.set(operation, opened(operation, limit))
+    },
   }
+}
+
+/** Milliseconds until one more call is allowed; zero when this one was, and has been counted. */
+type Window = Record<Lane, readonly (() => Promise<number>)[]>
+
+function openWindow(store: LimitStore, key: string, limit: CallLimit): Window {
+  const counter = (points: number, keyPrefix: string): (() => Promise<number>) => {
+    const limiter = openLimiter(store, { points, duration: limit.per_ms / 1000, keyPrefix })
+    return () => msUntilAllowed(limiter, key)
+  }
+  const all = counter(Math.floor(limit.calls), 'calls')
+  return { realtime: [all], bulk: [counter(Math.max(1, Math.floor(limit.calls * BULK_SHARE)), 'bulk'), all] }
 }
 
 async function msUntilAllowed(limiter: RateLimiterAbstract, key: string): Promise<number> {
@@ -101,7 +121,7 @@ function openLimiter(
         storeClient: storeClientOf(store.db),
         storeType: 'pool',
         tableName: 'rate_limits',
-        // The table belongs to our migrations, and has one row per connection: nothing to create, nothing to clear.
+        // The table belongs to our migrations, and has one row per connection and limited operation: nothing to create, nothing to clear.
         tableCreated: true,
         clearExpiredByTimeout: false,
       })

@@ -28,6 +28,7 @@ export interface SettlementFileTarget {
   line: (settlement_external_id: string, line: SettlementLine) => void
   warn: SettlementSink['warn']
   fault: SettlementSink['fault']
+  allOf?: SettlementSink['allOf']
   /** The same lines again in batches of at most 5,000, waited for; absent where nothing is kept. */
   batch?: (lines: readonly SettlementBatchLine[]) => Promise<void>
 }
@@ -114,6 +115,7 @@ function sinkOf(target: SettlementFileTarget, waiting: SettlementBatchLine[]): S
     settlement: target.settlement,
     warn: target.warn,
     fault: target.fault,
+    allOf: (prefix) => target.allOf?.(prefix),
     line: (settlement_external_id, line) => {
       target.line(settlement_external_id, line)
       if (target.batch !== undefined) waiting.push({ settlement_external_id, line })

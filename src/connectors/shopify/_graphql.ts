@@ -71,3 +71,20 @@ export const FULFILL = `mutation fulfillmentCreate($fulfillment: FulfillmentInpu
 }`
 
 export const SHOP = 'query shop { shop { name currencyCode } }'
+
+const AMOUNT = '{ amount currencyCode }'
+
+export const PAYOUTS = `query payouts($first: Int!, $after: String, $query: String!) {
+  shopifyPaymentsAccount { payouts(first: $first, after: $after, sortKey: ISSUED_AT, query: $query) { ${PAGE_INFO} nodes {
+    id legacyResourceId issuedAt status transactionType net ${AMOUNT} externalTraceId
+  } } }
+}`
+
+export const BALANCE_TRANSACTIONS = `query balanceTransactions($first: Int!, $after: String, $query: String!) {
+  shopifyPaymentsAccount { balanceTransactions(first: $first, after: $after, sortKey: ID, hideTransfers: true, query: $query) {
+    ${PAGE_INFO} nodes {
+      id type test transactionDate amount ${AMOUNT} fee ${AMOUNT} net ${AMOUNT} sourceType sourceId sourceOrderTransactionId
+      associatedOrder { id name } associatedPayout { id status } adjustmentsOrders { orderTransactionId name }
+    }
+  } }
+}`

@@ -29,6 +29,12 @@ export const Settings = Type.Object(
     currency: Type.Optional(
       Type.String({ pattern: '^[A-Z]{3}$', description: 'Currency of the shop, for messages that name none' }),
     ),
+    payouts: Type.Optional(
+      Type.Enum(['pull', 'off'], {
+        default: 'pull',
+        description: 'off: payouts of Shopify Payments are not read, for an app that may not',
+      }),
+    ),
     points_per_second: Type.Optional(
       Type.Integer({
         minimum: 50,

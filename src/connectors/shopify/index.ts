@@ -5,11 +5,14 @@ import { cancellation, moved, orderEdited, payment, privacy, shipment, stock } f
 import { order, refund } from '../../mappings/shopify/order.ts'
 import { shopifyBalanceTransactions, shopifySettlement } from '../../mappings/shopify/settlement.ts'
 import { defineConnector, type WebhookRequest } from '../_kit/define.ts'
-import { verifyHmac } from '../_kit/signatures.ts'
+import { bodySignature, verifyScheme } from '../_kit/signatures.ts'
 import { SHOP } from './_graphql.ts'
 import { answer, ask, http, Settings } from './client.ts'
 import { pullListings, pullOrders, pushAvailability, readAvailability } from './operations.ts'
+import { pullSettlements } from './payouts.ts'
 import { confirmShipments, sendShipments } from './shipments.ts'
+
+const SIGNATURE = bodySignature('x-shopify-hmac-sha256')
 
 const inbound = {
   order,
@@ -80,8 +83,8 @@ export const shopify = defineConnector({
       // One app signs for all of its shops with one secret, so another shop's message would pass the signature.
       const shop = header(request, 'shop-domain')
       if (shop !== undefined && shop !== settings.shop) return { ok: false, reason: 'the message is from another shop' }
-      const signature = header(request, 'hmac-sha256')
-      return verifyHmac({ body: request.body, signature, secrets: settings.webhook_secrets, encoding: 'base64' })
+      const headers = { [SIGNATURE.header]: header(request, 'hmac-sha256') }
+      return verifyScheme(SIGNATURE, { ...request, headers }, settings.webhook_secrets)
     },
     topics: Object.keys(TOPICS),
     topic: (request) => {
@@ -99,7 +102,7 @@ export const shopify = defineConnector({
   inbound,
   envelopes: ENVELOPES,
   settlements: { formats: [shopifyBalanceTransactions] },
-  pull: { orders: pullOrders, listings: pullListings },
+  pull: { orders: pullOrders, listings: pullListings, settlements: pullSettlements },
   test: async (port) => {
     const { shop } = await ask(port, Shop, { operation: 'shop', query: SHOP, variables: {} })
     return `${shop.name} (${shop.currencyCode})`

@@ -10,7 +10,7 @@ import {
 import { stripeSettlement } from '../../mappings/stripe/settlement.ts'
 import { stripeReport } from '../../mappings/stripe/settlementReport.ts'
 import { defineConnector, type HttpAnswer, type WebhookRequest } from '../_kit/define.ts'
-import { verifyStripe } from '../_kit/signatures.ts'
+import { STRIPE, verifyScheme } from '../_kit/signatures.ts'
 import { pullPayments, pullSettlements, showNewestCharge } from './pull.ts'
 
 const Secret = { minLength: 1, secret: true } as const
@@ -79,8 +79,7 @@ export const stripe = defineConnector({
   },
   webhook: {
     content_types: ['application/json'],
-    verify: ({ body, headers, received_at_ms }, { webhook_secrets }) =>
-      verifyStripe({ body, header: headers['stripe-signature'], secrets: webhook_secrets, received_at_ms }),
+    verify: (request, { webhook_secrets }) => verifyScheme(STRIPE, request, webhook_secrets),
     topics: Object.keys(TOPICS),
     topic: (request) => topicOf(eventOf(request)),
     dedupeKey: (request) => eventOf(request).id,

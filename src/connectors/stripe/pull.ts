@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import Type, { type TSchema } from 'typebox'
-import { HubError } from '../../core/errors.ts'
 import { checker } from '../../core/model/validate.ts'
 import type { Port, PulledItem, PulledPage, PullRequest } from '../_kit/define.ts'
+import { everyItem, pagesByCursor, timeWindows } from '../_kit/pagination.ts'
 import type { StripeSettings } from './index.ts'
 
 const LIMIT = 100
@@ -35,14 +35,13 @@ type Payout = ReturnType<typeof readPayouts>['data'][number]
 type Read<T> = (body: unknown) => { data: T[]; has_more: boolean }
 
 /** Lists run newest first; the next page starts after the last id of this one. */
-async function* pages<T extends { id: string }>(
+const pages = <T extends { id: string }>(
   port: Port<StripeSettings>,
   path: string,
   query: Query,
   read: Read<T>,
-): AsyncGenerator<T[]> {
-  let starting_after: string | undefined
-  for (let page = 0; page < PAGES_MAX; page += 1) {
+): AsyncGenerator<readonly T[]> =>
+  pagesByCursor({ what: path, pages_max: PAGES_MAX }, async (starting_after) => {
     const answer = await port.http.request({
       operation: `${path.slice('/v1/'.length)}.list`,
       method: 'GET',
@@ -51,12 +50,8 @@ async function* pages<T extends { id: string }>(
       repeat: 'safe',
     })
     const { data, has_more } = read(answer.body)
-    yield data
-    starting_after = data.at(-1)?.id
-    if (!has_more || starting_after === undefined) return
-  }
-  throw new HubError('vendor_response_invalid', `${path} did not end after ${PAGES_MAX} pages`)
-}
+    return { items: data, next: has_more ? data.at(-1)?.id : undefined }
+  })
 
 // ── payments ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -73,9 +68,9 @@ const SOURCES = [
 export async function* pullPayments(port: Port<StripeSettings>, request: PullRequest): AsyncGenerator<PulledPage> {
   const now_s = Math.floor(request.now.getTime() / 1_000)
   const kept_s = request.cursor === null ? now_s - FIRST_REACH_S.payments : Number(request.cursor)
-  let from_s = kept_s - Math.ceil(request.overlap_ms / 1_000)
-  while (from_s <= now_s) {
-    const to_s = Math.min(now_s + 1, from_s + DAY_S)
+  const start_s = kept_s - Math.ceil(request.overlap_ms / 1_000)
+  for (const { from, to } of timeWindows(new Date(start_s * 1_000), new Date((now_s + 1) * 1_000), DAY_S * 1_000)) {
+    const [from_s, to_s] = [from.getTime() / 1_000, to.getTime() / 1_000]
     const window = { 'created[gte]': from_s, 'created[lt]': to_s }
     for (const { path, topic } of SOURCES) {
       for await (const objects of pages(port, path, window, readObjects)) {
@@ -83,7 +78,6 @@ export async function* pullPayments(port: Port<StripeSettings>, request: PullReq
           yield { items: objects.map((object) => itemOf(topic, object)), cursor: String(Math.max(kept_s, from_s)) }
       }
     }
-    from_s = to_s
     // The present second is not over: it is read again next time.
     yield { items: [], cursor: String(Math.max(kept_s, Math.min(to_s, now_s))) }
   }
@@ -115,9 +109,8 @@ export async function* pullSettlements(port: Port<StripeSettings>, request: Pull
       : (JSON.parse(request.cursor) as SettlementsCursor)
   const reach_s = Math.max(PAYOUT_REACH_S, Math.ceil(request.overlap_ms / 1_000))
   const from_s = request.cursor === null ? cursor.since_s : cursor.since_s - reach_s
-  const payouts: Payout[] = []
-  for await (const page of pages(port, '/v1/payouts', { 'created[gte]': from_s }, readPayouts)) payouts.push(...page)
-  payouts.sort((a, b) => a.created - b.created)
+  const list = await everyItem(pages(port, '/v1/payouts', { 'created[gte]': from_s }, readPayouts))
+  const payouts = list.toSorted((a, b) => a.created - b.created)
 
   const told: Record<string, string> = {}
   for (const payout of payouts) if (cursor.told[payout.id] !== undefined) told[payout.id] = cursor.told[payout.id] ?? ''
@@ -141,10 +134,8 @@ const isTellable = (payout: Payout): boolean =>
   payout.status === 'canceled'
 
 async function settlementItem(port: Port<StripeSettings>, payout: Payout, state: string): Promise<PulledItem> {
-  const rows: unknown[] = []
   const query = { payout: payout.id, 'expand[]': 'data.source' }
-  if (payout.automatic)
-    for await (const page of pages(port, '/v1/balance_transactions', query, readObjects)) rows.push(...page)
+  const rows = payout.automatic ? await everyItem(pages(port, '/v1/balance_transactions', query, readObjects)) : []
   return {
     topic: 'settlement',
     dedupe_key: `poll:${payout.id}:${state}`,

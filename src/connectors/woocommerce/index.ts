@@ -5,13 +5,14 @@ import { wooCancellation, wooOrder } from '../../mappings/woocommerce/order.ts'
 import { wooProduct } from '../../mappings/woocommerce/product.ts'
 import { wooRefund } from '../../mappings/woocommerce/refund.ts'
 import { defineConnector, type HttpAnswer, type WebhookRequest } from '../_kit/define.ts'
-import { verifyHmac } from '../_kit/signatures.ts'
+import { bodySignature, verifyScheme } from '../_kit/signatures.ts'
 import { pullListings, pullOrders, showNewestOrder } from './pull.ts'
 import { BATCH_MAX, confirmShipment, pushAvailability, readAvailability, sendShipment } from './push.ts'
 
 const Secret = { minLength: 1, secret: true } as const
 
 const CALLS_PER_SECOND = 25
+const SIGNATURE = bodySignature('x-wc-webhook-signature')
 
 const WooSettings = Type.Object(
   {
@@ -90,8 +91,7 @@ export const woocommerce = defineConnector({
   webhook: {
     content_types: ['application/json', 'application/x-www-form-urlencoded'],
     acknowledges: isPing,
-    verify: ({ body, headers }, { webhook_secrets }) =>
-      verifyHmac({ body, signature: headers['x-wc-webhook-signature'], secrets: webhook_secrets, encoding: 'base64' }),
+    verify: (request, { webhook_secrets }) => verifyScheme(SIGNATURE, request, webhook_secrets),
     topics: Object.keys(TOPICS),
     topic: (request) => (deletedOnly(request) ? 'cancellation' : topicOf(request)),
     dedupeKey,

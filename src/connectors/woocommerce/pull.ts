@@ -2,11 +2,14 @@ import { createHash } from 'node:crypto'
 import Type from 'typebox'
 import { checker } from '../../core/model/validate.ts'
 import type { HttpAnswer, Port, PulledItem, PulledPage, PullRequest } from '../_kit/define.ts'
+import { everyItem, pagesByNumber } from '../_kit/pagination.ts'
 import type { WooSettings } from './index.ts'
 
 const PER_PAGE = 100
-/** Per stream and run. What is left stays for the next run, which goes on at the cursor. */
+/** Of orders, per run. What is left stays for the next run, which goes on at the cursor. */
 const PAGES_MAX = 500
+/** A list that is only of use whole is not cut short. */
+const LIST_PAGES_MAX = 5_000
 const OUR_HOOKS = /^crossdock\b/i
 const FIRST_REACH_MS = 60 * 86_400_000
 
@@ -143,34 +146,31 @@ async function everyPage<T>(
   call: { operation: string; method: 'GET'; path: string; repeat: 'safe' },
   read: (body: unknown) => T[],
 ): Promise<T[]> {
-  const rows: T[] = []
-  for (let page = 1; page <= PAGES_MAX; page += 1) {
-    const answer = await port.http.request({ ...call, query: { per_page: PER_PAGE, page } })
-    rows.push(...read(answer.body))
-    if (page >= pagesOf(answer)) break
-  }
-  return rows
+  const list = { what: call.path, pages_max: LIST_PAGES_MAX }
+  return await everyItem(
+    pagesByNumber(list, async (page) => {
+      const answer = await port.http.request({ ...call, query: { per_page: PER_PAGE, page } })
+      return { items: read(answer.body), last: page >= pagesOf(answer) }
+    }),
+  )
 }
 
 /** Everything for sale, variations included. Always the whole catalogue: what left it is only seen by its absence. */
 export async function* pullListings(port: Port<WooSettings>, request: PullRequest): AsyncGenerator<PulledPage> {
   const cursor = request.now.toISOString()
-  for (let page = 1; page <= PAGES_MAX; page += 1) {
+  const products = pagesByNumber({ what: '/products', pages_max: LIST_PAGES_MAX }, async (page) => {
     const query = { orderby: 'id', order: 'asc', per_page: PER_PAGE, page }
-    const answer = await port.http.request({
-      operation: 'products.list',
-      method: 'GET',
-      path: '/products',
-      query,
-      repeat: 'safe',
-    })
+    const call = { operation: 'products.list', method: 'GET', path: '/products', query, repeat: 'safe' } as const
+    const answer = await port.http.request(call)
+    return { items: readProducts(answer.body), last: page >= pagesOf(answer) }
+  })
+  for await (const page of products) {
     const items: PulledItem[] = []
-    for (const product of readProducts(answer.body)) {
+    for (const product of page) {
       if (product.type !== 'variable') items.push(listingItem(product))
       else items.push(...(await variationsOf(port, product.id)).map((variation) => listingItem(variation)))
     }
     yield { items, cursor }
-    if (page >= pagesOf(answer)) return
   }
 }
 

@@ -66,6 +66,8 @@ export interface BankLineRow {
   match_state: string
   match_rule: string | null
   settlement_id: string | null
+  /** Names the payouts that it pays, one or several. */
+  match_id: number | null
   /** Null: there is none, or the reader may not see it. */
   text: string | null
   has_text: boolean
@@ -86,7 +88,7 @@ export async function listBankLines(
   ])
   const rows = await q.query<Omit<BankLineRow, 'text'> & { text_sealed: Buffer | null }>(
     `select id, statement_id, connection_id, external_id, booked_on::text as booked_on, value_on::text as value_on, currency, amount_minor,
-            reference, references_found, match_state, match_rule, settlement_id, text_sealed, text_sealed is not null as has_text
+            reference, references_found, match_state, match_rule, settlement_id, match_group_id as match_id, text_sealed, text_sealed is not null as has_text
      from bank_lines${where} order by id limit ${fetch}`,
     params,
   )

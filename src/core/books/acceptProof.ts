@@ -1,7 +1,9 @@
 import { writeAudit } from '../../db/audit.ts'
 import { isUuid } from '../../db/page.ts'
 import type { Tx } from '../../db/pool.ts'
+import { closeCases } from '../cases/cases.ts'
 import { HubError } from '../errors.ts'
+import { heldSubject } from '../settlement/heldCases.ts'
 
 export interface ProofAccepted {
   id: string
@@ -32,6 +34,7 @@ export async function acceptProof(
   if (found.proof === 'accepted') return { id: found.id, accepted_now: false, difference_minor }
   if (found.proof !== 'held') throw new HubError('conflict', 'this settlement is proven: there is nothing to accept')
   await tx.query(`update settlements set proof = 'accepted', changed_at = $2 where id = $1`, [found.id, now])
+  await closeCases(tx, { kind: 'settlement_held', subjects: [heldSubject(found.id)] }, by, now)
   await writeAudit(tx, {
     at: now,
     actor: by,

@@ -1,5 +1,6 @@
 import type { Queryable, Tx } from '../../db/pool.ts'
 import type { CoreContext } from '../context.ts'
+import { tellJournals } from '../erp/tellBooks.ts'
 import { reversalOf, type Entry } from './rulesJournal.ts'
 import { bookedOn, periodOf } from './rulesPeriod.ts'
 
@@ -22,15 +23,15 @@ export interface NewJournal {
   entries: readonly Entry[]
 }
 
-type Context = Pick<CoreContext, 'now' | 'newId'>
+type Context = Pick<CoreContext, 'now' | 'newId' | 'erps'>
 
 /** A journal counts until it is reversed. */
 export const IS_ACTIVE = `j.kind <> 'reversal' and not exists (select 1 from journals r where r.reverses = j.id)`
 
-/** Writes journals with their entries, each on the first open day. `locked`: of `holdPeriods`, in the same transaction. */
+/** Writes journals with their entries, each on the first open day, and makes them due at the company's ERP. `locked`: of `holdPeriods`, in the same transaction. */
 export async function writeJournals(
   tx: Tx,
-  { now, newId }: Context,
+  { now, newId, erps }: Context,
   journals: readonly NewJournal[],
   locked: ReadonlyMap<string, ReadonlySet<string>>,
   by: string,
@@ -58,6 +59,7 @@ export async function writeJournals(
      from jsonb_to_recordset($1::jsonb) as e(journal_id uuid, account text, currency text, amount_minor bigint)`,
     [JSON.stringify(entries)],
   )
+  await tellJournals(tx, erps === undefined ? { now } : { now, erps }, heads)
   return heads.map(({ id }) => id)
 }
 

@@ -8,7 +8,7 @@ import { bankJournalOf, isReturned, journalOf, type JournalLine } from './rulesJ
 /** Payouts, bank lines or write-offs in one transaction: large enough to be quick, small enough to hold nobody up. */
 const TURN = 200
 
-type Context = Pick<CoreContext, 'now' | 'newId'>
+type Context = Pick<CoreContext, 'now' | 'newId' | 'erps'>
 
 export interface PostOptions {
   /** IANA name: the company's days and months. */

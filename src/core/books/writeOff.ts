@@ -22,7 +22,7 @@ export interface WriteOffRequest {
  */
 export async function postWriteOff(
   tx: Tx,
-  ctx: Pick<CoreContext, 'now' | 'newId'>,
+  ctx: Pick<CoreContext, 'now' | 'newId' | 'erps'>,
   request: WriteOffRequest,
 ): Promise<string> {
   const { break_id, connection_id, currency, amount_minor, by } = request

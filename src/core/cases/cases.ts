@@ -4,9 +4,33 @@ import { HubError } from '../errors.ts'
 
 /**
  * `source_stale`: a place whose numbers do not come any more. `channel_drift`: a channel that shows another number than was proven, and
- * no order explains it. `lot_expired_promised`: promised units that only lots which are too old to be sold could serve. `bank_statement_held`: a statement whose lines do not come to its balances.
+ * no order explains it. `lot_expired_promised`: promised units that only lots which are too old to be sold could serve.
+ * `bank_statement_held`: a statement whose lines do not come to its balances. `settlement_held`: a payout that does not explain itself.
+ * `report_held`: a report of payouts that could not be fetched or read. `erp_refused`: a document that the ERP does not take.
+ * `erp_stock_ignored`: an ERP that counts a place whose stock the hub is the one to know. `kit_refused`: a kit that is made of kits.
+ * `label_missing`: work that cannot leave because no label could be bought for it. `label_not_voided`: a label that is of no use and was
+ * not given back. `check_failed`: something that the self test of a connection found wanting. `key_expires`: a key or certificate that ends
+ * within two weeks. `file_refused`: a file, or parts of one, of which nothing could be taken. `answer_overdue`: a message that nobody has
+ * acknowledged in time. `answer_rejected`: a message that its receiver could not read.
  */
-export const CASE_KINDS = ['source_stale', 'channel_drift', 'lot_expired_promised', 'bank_statement_held'] as const
+export const CASE_KINDS = [
+  'source_stale',
+  'channel_drift',
+  'lot_expired_promised',
+  'bank_statement_held',
+  'settlement_held',
+  'report_held',
+  'erp_refused',
+  'erp_stock_ignored',
+  'kit_refused',
+  'label_missing',
+  'label_not_voided',
+  'check_failed',
+  'key_expires',
+  'file_refused',
+  'answer_overdue',
+  'answer_rejected',
+] as const
 export type CaseKind = (typeof CASE_KINDS)[number]
 
 /** Something that a person should look at. `data` holds ids and numbers, never a person's data. */

@@ -30,7 +30,7 @@ export interface Contribution {
   units_without_cost: number
 }
 
-/** More orders than this are asked for in parts: their figures are made in memory. */
+/** More orders than this are asked for in parts, because their figures are made in memory; nothing of them is read then. */
 const ORDERS_MAX = 500_000
 
 /**
@@ -38,13 +38,18 @@ const ORDERS_MAX = 500_000
  * the payouts, whenever they were posted (refunds from the order, until a payout shows them); goods are valued when they leave. Money of
  * payouts in the period that names no known order stands apart. Faults: `limit_exceeded`.
  */
-export async function contribution(q: Queryable, request: ContributionRequest): Promise<Contribution> {
+export async function contribution(
+  q: Queryable,
+  request: ContributionRequest,
+  orders_max = ORDERS_MAX,
+): Promise<Contribution> {
   const { company_id, from, to, connection } = request
   const scope = [company_id, from, to, connection ?? null]
+  const [counted] = await q.query<{ orders: number }>(COHORT_COUNT, [...scope, orders_max + 1])
+  if ((counted?.orders ?? 0) > orders_max)
+    throw new HubError('limit_exceeded', `more than ${orders_max} orders`, { hint: 'ask for a shorter period' })
   const lines = await q.query<OrderLineRow>(COHORT_LINES, scope)
   const orders = ordersOf(await q.query<OrderRow>(COHORT, scope), lines)
-  if (orders.size > ORDERS_MAX)
-    throw new HubError('limit_exceeded', `more than ${ORDERS_MAX} orders`, { hint: 'ask for a shorter period' })
   const money = [...(await q.query<ChargeRow>(ORDER_MONEY, scope)), ...(await q.query<ChargeRow>(PAYOUT_MONEY, scope))]
   const costs = await costsOf(q, scope, request.cost_method, orders)
   const strays = await q.query<ChargeRow>(STRAYS, scope)
@@ -107,6 +112,9 @@ const IS_COHORT = `
   and ($4::text is null or o.connection_id = $4) and not o.is_test and o.payment_state not in ('pending', 'voided')`
 
 const COHORT = `select o.id, o.connection_id as channel from orders o where ${IS_COHORT} order by o.id`
+
+/** Counts no further than $5. */
+const COHORT_COUNT = `select count(*)::int as orders from (select 1 from orders o where ${IS_COHORT} limit $5) cohort`
 
 /** The item's own SKU where a line is one item, else the channel's. */
 const COHORT_LINES = `

@@ -4,6 +4,7 @@ import type { CoreContext, FactOutcome, InboundFact } from '../context.ts'
 import { HubError } from '../errors.ts'
 import type { Acknowledgement } from '../model/shipment.ts'
 import { takeOffAdded, unitsHeld } from '../inventory/countBasis.ts'
+import { dropLabels } from '../labels/parcels.ts'
 import { recordTimeline } from '../orders/timeline.ts'
 import { releaseFulfillmentOrder, replanOrder } from './plan.ts'
 import { isByHand, keepFromLeaving, recallFrom } from './recall.ts'
@@ -56,6 +57,7 @@ async function giveBack(
   { work, verdict, answer }: { work: FulfillmentOrderRow; verdict: Verdict; answer: Acknowledgement },
 ): Promise<FactOutcome> {
   await setState(tx, work.id, 'CANCELLED', ctx.now)
+  await dropLabels(tx, ctx, [work.id])
   await recallFrom(tx, ctx, inbound, work)
   // Whoever has let go of the work need not be asked any more.
   if (work.cancel_requested_at !== null) await cancelEffects(tx, [cancelKey(work.number)])

@@ -1,7 +1,8 @@
 import { LINE_PARTS } from './lineParts.ts'
 import type { Queryable, Tx } from '../../db/pool.ts'
 import type { CoreContext } from '../context.ts'
-import type { EffectNote, FulfillmentRequest, ShipmentNotice } from '../model/effects.ts'
+import { readLabelFiles } from '../labels/documents.ts'
+import type { EffectNote, FulfillmentLabel, FulfillmentRequest, ShipmentNotice } from '../model/effects.ts'
 import type { Address } from '../model/party.ts'
 import { lockOrdersById } from '../orders/sql.ts'
 import { recordTimeline } from '../orders/timeline.ts'
@@ -22,11 +23,14 @@ interface RequestRow {
   order_number: string
   location_code: string
   placed_at: Date
+  created_at: Date
+  cancel_requested_at: Date | null
   shipping_method: string | null
   person_id: string | null
   /** Of a transfer: the place of ours that it goes to. */
   to_place: Pick<Address, 'company' | 'postcode' | 'country'> | null
   lines: FulfillmentRequest['lines']
+  label: (Omit<FulfillmentLabel, 'files'> & { parcel_id: string }) | null
 }
 
 /**
@@ -42,9 +46,12 @@ export async function loadFulfillmentRequests(
 ): Promise<FulfillmentRequest[]> {
   const rows = await q.query<RequestRow>(
     `select f.id, f.number, coalesce(o.number, o.external_id) as order_number, coalesce(l.external_code, l.id) as location_code,
-       coalesce(o.placed_at, o.received_at) as placed_at, o.shipping_method, o.person_id, w.lines,
+       coalesce(o.placed_at, o.received_at) as placed_at, f.created_at, f.cancel_requested_at, o.shipping_method, o.person_id, w.lines,
        (select jsonb_build_object('company', p.name, 'postcode', p.postcode, 'country', p.country)
-        from supplies s join locations p on p.id = s.location_id where s.order_id = o.id limit 1) as to_place
+        from supplies s join locations p on p.id = s.location_id where s.order_id = o.id limit 1) as to_place,
+       (select jsonb_build_object('parcel_id', p.id, 'carrier', p.carrier, 'service', p.service, 'tracking_number', p.tracking_number,
+                                  'tracking_url', p.tracking_url)
+        from parcels p where p.fulfillment_order_id = f.id and p.state = 'bought') as label
      from fulfillment_orders f
      join orders o on o.id = f.order_id
      join locations l on l.id = f.location_id
@@ -80,13 +87,25 @@ export async function loadFulfillmentRequests(
       shipping_method,
       lines,
       placed_at: row.placed_at.toISOString(),
+      requested_at: (action === 'cancel' ? (row.cancel_requested_at ?? row.created_at) : row.created_at).toISOString(),
       ship_to: action === 'new' ? await addressOf(q, ctx, row) : null,
+      ...(action === 'new' ? labelOf(q, ctx, row) : {}),
     })
   }
   return requests
 }
 
-const NO_ADDRESS: Address = {
+function labelOf(
+  q: Queryable,
+  { vault }: Pick<CoreContext, 'vault'>,
+  { label }: Pick<RequestRow, 'label'>,
+): { label?: FulfillmentLabel } {
+  if (label === null) return {}
+  const { parcel_id, ...shown } = label
+  return { label: { ...shown, files: () => readLabelFiles(q, vault, parcel_id) } }
+}
+
+export const NO_ADDRESS: Address = {
   name: null,
   company: null,
   line1: null,
@@ -98,7 +117,8 @@ const NO_ADDRESS: Address = {
   phone: null,
 }
 
-async function addressOf(
+/** Where work goes. Null: nobody knows, or the person was erased. Faults: `vault_sealed`. */
+export async function addressOf(
   q: Queryable,
   { vault }: Pick<CoreContext, 'vault'>,
   { person_id, to_place }: Pick<RequestRow, 'person_id' | 'to_place'>,

@@ -2,12 +2,14 @@ import { addEffects, cancelEffects } from '../../db/outbox.ts'
 import type { Tx } from '../../db/pool.ts'
 import { columns } from '../columns.ts'
 import type { CoreContext, FactOutcome, InboundFact } from '../context.ts'
+import { tellErp } from '../erp/tell.ts'
 import { HubError } from '../errors.ts'
 import { allocateShortfalls } from '../inventory/allocate.ts'
 import { countedWithout } from '../inventory/countBasis.ts'
 import { lockStock, moveStock, stockKey, type StockMove } from '../inventory/ledger.ts'
 import type { Shipment } from '../model/shipment.ts'
 import { refreshAxes } from '../orders/axes.ts'
+import { dropUnboughtLabels, unusedLabel } from '../labels/parcels.ts'
 import { recordTimeline, type TimelineFact } from '../orders/timeline.ts'
 import { arrivalKeys, lockTransferOf, sendOff } from '../supply/transferOrders.ts'
 import type { StoredSupply } from '../supply/sql.ts'
@@ -24,6 +26,7 @@ import {
   type PackedRow,
   type ShipmentMatch,
 } from './rulesShipment.ts'
+import { refreshTracking } from './tracking.ts'
 import { fulfillmentOrderWakeKey } from './work.ts'
 
 export interface FulfillmentOrderRow {
@@ -86,14 +89,15 @@ export async function lockFulfillmentOrder(
 export async function applyShipment(tx: Tx, ctx: CoreContext, inbound: InboundFact): Promise<FactOutcome> {
   const { connection_id, fact } = inbound
   if (fact.kind !== 'shipment') return { kind: 'ignored', reason: 'not_ours' }
-  const shipment = fact.document
-  const work = await lockFulfillmentOrder(tx, connection_id, shipment.fulfillment_order)
+  const said = fact.document
+  const work = await lockFulfillmentOrder(tx, connection_id, said.fulfillment_order)
   if (work instanceof HubError) return { kind: 'parked', error: work }
   const known = await tx.query('select 1 from shipments where connection_id = $1 and external_id = $2', [
     connection_id,
-    shipment.external_id,
+    said.external_id,
   ])
   if (known.length > 0) return { kind: 'ignored', reason: 'duplicate' }
+  const shipment = await withLabel(tx, work, said)
   const matched = await matchWork(tx, work, shipment)
   if (matched.kind !== 'matched') return { kind: 'parked', error: mismatch(work.number, matched) }
 
@@ -114,6 +118,7 @@ export async function applyShipment(tx: Tx, ctx: CoreContext, inbound: InboundFa
   if (transfer !== null)
     await sendOff(tx, ctx, transfer, { units: packed, lifecycle: work.lifecycle, source: inbound.source, shipped_at })
   await insertShipment(tx, ctx, { id: shipmentId, connection_id, work, shipment, packed })
+  await dropUnboughtLabels(tx, ctx, work.id)
   await raiseShippedQuantities(
     tx,
     packed.map((line) => line.order_line_id),
@@ -121,12 +126,21 @@ export async function applyShipment(tx: Tx, ctx: CoreContext, inbound: InboundFa
   const closed = await advanceWork(tx, work, ctx.now)
   await recordTimeline(tx, timelineOf(inbound, work, shipmentId, shipment, packed), ctx.now)
   await refreshAxes(tx, [work.order_id], ctx.now)
+  await refreshTracking(tx, [work.order_id])
   // Goods that were to come back have served their lines after all: what was planned in their place is too much.
   if (crossed && lost.length === 0) await replanOrder(tx, ctx, work.order_id, inbound.source)
   if (closed && work.cancel_requested_at !== null) await cancelEffects(tx, [`fulfillment.cancel:${work.number}`])
   await tellChannel(tx, ctx, work, shipmentId)
+  await tellErp(tx, ctx, [{ id: work.order_id, connection_id: work.order_connection_id }])
   const units = packed.reduce((sum, line) => sum + line.quantity, 0)
   return { kind: 'applied', summary: `shipped ${units} units of ${work.number}` }
+}
+
+/** Whoever ships with our label need not tell us its number. */
+async function withLabel(tx: Tx, work: FulfillmentOrderRow, said: Shipment): Promise<Shipment> {
+  if (said.tracking_number !== null) return said
+  const label = await unusedLabel(tx, work.id)
+  return label === undefined ? said : { ...said, ...label }
 }
 
 /** What the work holds comes first; only where that is not enough, what it held before a count found it missing. */
@@ -313,41 +327,4 @@ async function tellChannel(tx: Tx, ctx: CoreContext, work: FulfillmentOrderRow, 
     [{ connection_id, kind: 'shipment.send', key, reference, order_id: work.order_id, not_before: ctx.now }],
     ctx.now,
   )
-}
-
-/**
- * Records one scan. Scans are a set: the same one again is a duplicate, and a late one takes its place by its own time. The order's
- * timeline names it where the tracking number is that of a shipment of the same company.
- */
-export async function applyTrackingEvent(tx: Tx, ctx: CoreContext, inbound: InboundFact): Promise<FactOutcome> {
-  const { connection_id, source, fact } = inbound
-  if (fact.kind !== 'tracking_event') return { kind: 'ignored', reason: 'not_ours' }
-  const { tracking_number, carrier, code, status, at, place } = fact.document
-  const inserted = await tx.query(
-    `insert into tracking_events (connection_id, tracking_number, carrier, code, status, at, place, recorded_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (connection_id, tracking_number, code, at) do nothing returning id`,
-    [connection_id, tracking_number, carrier, code, status, at, place, ctx.now],
-  )
-  if (inserted.length === 0) return { kind: 'ignored', reason: 'duplicate' }
-  const orders = await tx.query<{ order_id: string; shipment_id: string }>(
-    `select s.order_id, s.id as shipment_id from shipments s
-     join orders o on o.id = s.order_id
-     join connections c on c.id = $2 and c.company_id = o.company_id
-     where s.tracking_number = $1`,
-    [tracking_number, connection_id],
-  )
-  const facts = orders.map(({ order_id, shipment_id }) => ({
-    order_id,
-    kind: 'shipment.tracked',
-    at: new Date(at),
-    source,
-    data: {
-      shipment_id,
-      tracking_number,
-      status,
-      code,
-    },
-  }))
-  await recordTimeline(tx, facts, ctx.now)
-  return { kind: 'applied', summary: `tracking ${status}` }
 }

@@ -6,6 +6,7 @@ import { countedWithout } from '../inventory/countBasis.ts'
 import { moveStock, stockKey, type StockMove } from '../inventory/ledger.ts'
 import { shortenPromises, type CausedShortage } from '../inventory/shorten.ts'
 import type { Acknowledgement } from '../model/shipment.ts'
+import { dropLabels } from '../labels/parcels.ts'
 import { recordTimeline } from '../orders/timeline.ts'
 import { lockStockOfOrder, replanOrder } from './plan.ts'
 import { missingAtPick, type PickedRow, type ShortLine } from './rulesShortPick.ts'
@@ -152,6 +153,7 @@ async function advanceWork(tx: Tx, ctx: CoreContext, inbound: InboundFact, work:
   const state = left?.holds === true ? (left.waits ? work.state : 'IN_PROGRESS') : over
   await tx.query('update fulfillment_orders set state = $2, changed_at = $3 where id = $1', [work.id, state, ctx.now])
   if (state !== over) return
+  await dropLabels(tx, ctx, [work.id])
   await recallFrom(tx, ctx, inbound, work)
   if (work.cancel_requested_at !== null) await cancelEffects(tx, [cancelKey(work.number)])
 }

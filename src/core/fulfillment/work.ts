@@ -5,6 +5,8 @@ import type { CoreContext } from '../context.ts'
 import type { WorkState } from '../inventory/rulesChange.ts'
 import { wakeParked } from '../inventory/wake.ts'
 import { capacityDay, type WorkingPlace } from '../routing/capacity.ts'
+import { dropLabels, LIVING, NOT_BEFORE_ITS_LABEL, sealedWork, wantLabels } from '../labels/parcels.ts'
+import type { LabelChoices } from '../model/label.ts'
 import type { TimelineFact } from '../orders/timeline.ts'
 
 /** A fulfillment order that still counts: not closed and not cancelled. */
@@ -15,6 +17,8 @@ export interface Work {
   location_id: string
   connection_id: string | null
   state: WorkState
+  /** It can still be taken back, but takes no further units: its parcel has been weighed. */
+  sealed: boolean
 }
 
 export interface WorkWanted {
@@ -43,23 +47,36 @@ function fulfillmentNumber(id: string): string {
 
 /** The work of these orders. What has not left yet is locked, so that it cannot leave while it is changed. */
 export async function loadWork(tx: Tx, order_ids: readonly string[]): Promise<Map<string, Work>> {
-  const rows = await tx.query<Omit<Work, 'state'> & { called_back: boolean; untouched: boolean; on_hold: boolean }>(
-    `select id, number, order_id, location_id, connection_id, cancel_requested_at is not null as called_back, state = 'OPEN' as untouched,
-       state = 'ON_HOLD' as on_hold
-     from fulfillment_orders where order_id = any($1::uuid[]) and state not in ('CLOSED', 'CANCELLED') order by number`,
+  const rows = await tx.query<LoadedWork>(
+    `select f.id, f.number, f.order_id, f.location_id, f.connection_id, f.cancel_requested_at is not null as called_back,
+       f.state = 'OPEN' as untouched, f.state = 'ON_HOLD' as on_hold,
+       (select p.reference from parcels p where p.fulfillment_order_id = f.id and p.${LIVING}) as parcel
+     from fulfillment_orders f where f.order_id = any($1::uuid[]) and f.state not in ('CLOSED', 'CANCELLED') order by f.number`,
     [order_ids],
+  )
+  const sealed = await sealedWork(
+    tx,
+    rows.flatMap(({ id, parcel }) => (parcel === null ? [] : { work_id: id, reference: parcel })),
   )
   const effects = await holdEffects(
     tx,
     rows.map((row) => newKey(row.number)),
   )
   return new Map(
-    rows.map(({ called_back, untouched, on_hold, ...row }) => {
+    rows.map(({ called_back, untouched, on_hold, parcel, ...row }) => {
       // Work that is on hold was caught before it left: its effect is taken back and stays so.
       const left = !on_hold && (!untouched || effects.get(newKey(row.number)) === 'left')
-      return [row.id, { ...row, state: called_back ? 'cancelling' : left ? 'sent' : 'open' }]
+      const state = called_back ? 'cancelling' : left ? 'sent' : 'open'
+      return [row.id, { ...row, state, sealed: parcel !== null && sealed.has(row.id) }]
     }),
   )
+}
+
+type LoadedWork = Omit<Work, 'state' | 'sealed'> & {
+  called_back: boolean
+  untouched: boolean
+  on_hold: boolean
+  parcel: string | null
 }
 
 /**
@@ -75,7 +92,7 @@ export async function openWork(
 ): Promise<{ ids: Map<string, string>; timeline: TimelineFact[] }> {
   const ids = new Map<string, string>()
   for (const work of existing.values())
-    if (work.state === 'open') ids.set(workKey(work.order_id, work.location_id), work.id)
+    if (work.state === 'open' && !work.sealed) ids.set(workKey(work.order_id, work.location_id), work.id)
   const missing = [...new Map(wanted.map((want) => [workKey(want.order_id, want.location_id), want]))].filter(
     ([key]) => !ids.has(key),
   )
@@ -88,14 +105,24 @@ export async function openWork(
   const made = missing.map(([key, want]) => {
     const id = ctx.newId()
     ids.set(key, id)
-    const place = places.get(want.location_id) ?? { carrier: null, capacity_day: null }
+    const place = places.get(want.location_id) ?? { carrier: null, capacity_day: null, labels: null }
     return { id, number: fulfillmentNumber(id), ...want, ...place }
   })
-  const held = await insertWork(tx, ctx, made)
+  const { leaves, labelled } = await insertWork(tx, ctx, made)
   await addEffects(
     tx,
-    made.flatMap((work) => (held.has(work.id) ? [] : newEffect(ctx, work))),
+    made.flatMap((work) => {
+      const not_before = labelled.has(work.id) ? NOT_BEFORE_ITS_LABEL : graceEnd(ctx, work.connection_id)
+      return leaves.has(work.id) ? newEffect(ctx, work, not_before) : []
+    }),
     ctx.now,
+  )
+  await wantLabels(
+    tx,
+    ctx,
+    made.flatMap(({ labels, connection_id, ...work }) =>
+      labels !== null && labelled.has(work.id) ? { ...work, labels, not_before: graceEnd(ctx, connection_id) } : [],
+    ),
   )
   await wakeParked(
     tx,
@@ -112,48 +139,68 @@ export async function openWork(
   return { ids, timeline }
 }
 
-/** New work of an order that is on hold is on hold, too. Returns the ids of such. */
+/**
+ * New work of an order that is on hold is on hold, too. Returns the ids of what may leave, and of those that leave with a label: what
+ * goes to another place of ours goes by our own means.
+ */
 async function insertWork(
   tx: Tx,
   ctx: CoreContext,
   made: readonly (WorkPlace & { id: string; number: string; order_id: string; location_id: string })[],
-): Promise<Set<string>> {
-  const rows = await tx.query<{ id: string; on_hold: boolean }>(
-    `insert into fulfillment_orders (id, number, order_id, location_id, connection_id, capacity_day, state, created_at, changed_at)
-     select n.id, n.number, n.order_id, n.location_id, n.connection_id, n.capacity_day,
-       case when o.hold_reason is null then 'OPEN' else 'ON_HOLD' end, $7, $7
-     from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::date[])
-       as n(id, number, order_id, location_id, connection_id, capacity_day)
-     join orders o on o.id = n.order_id
-     returning id, state = 'ON_HOLD' as on_hold`,
+): Promise<{ leaves: Set<string>; labelled: Set<string> }> {
+  const rows = await tx.query<{ id: string; order_kind: string }>(
+    `with made as (
+       insert into fulfillment_orders (id, number, order_id, location_id, connection_id, capacity_day, state, created_at, changed_at)
+       select n.id, n.number, n.order_id, n.location_id, n.connection_id, n.capacity_day,
+         case when o.hold_reason is null then 'OPEN' else 'ON_HOLD' end, $7, $7
+       from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::date[])
+         as n(id, number, order_id, location_id, connection_id, capacity_day)
+       join orders o on o.id = n.order_id
+       returning id, order_id, state
+     )
+     select m.id, o.kind as order_kind from made m join orders o on o.id = m.order_id where m.state = 'OPEN'`,
     [...columns(made, ['id', 'number', 'order_id', 'location_id', 'carrier', 'capacity_day']), ctx.now],
   )
-  return new Set(rows.flatMap((row) => (row.on_hold ? row.id : [])))
+  const orders = new Set(rows.flatMap(({ id, order_kind }) => (order_kind === 'order' ? id : [])))
+  const labelled = made.flatMap(({ id, labels }) => (labels !== null && orders.has(id) ? id : []))
+  return { leaves: new Set(rows.map(({ id }) => id)), labelled: new Set(labelled) }
 }
 
 /** Who does the work of a place, and the day that new work counts for where it can do only so much a day. */
 interface WorkPlace {
   carrier: string | null
   capacity_day: string | null
+  labels: LabelChoices | null
 }
 
 async function workPlaces(tx: Tx, ctx: CoreContext, location_ids: readonly string[]): Promise<Map<string, WorkPlace>> {
-  const rows = await tx.query<WorkingPlace & { id: string; connection_id: string | null }>(
-    `select id, connection_id, timezone,
+  const rows = await tx.query<WorkingPlace & { id: string; connection_id: string | null; labels: LabelChoices | null }>(
+    `select id, connection_id, timezone, labels,
        jsonb_strip_nulls(jsonb_build_object('orders_per_day', services -> 'orders_per_day', 'calendar', services -> 'calendar')) as services
      from locations where id = any($1::text[])`,
     [[...new Set(location_ids)]],
   )
-  return new Map(rows.map((row) => [row.id, { carrier: row.connection_id, capacity_day: capacityDay(row, ctx.now) }]))
+  return new Map(
+    rows.map(({ labels, ...row }) => [
+      row.id,
+      { carrier: row.connection_id, capacity_day: capacityDay(row, ctx.now), labels },
+    ]),
+  )
+}
+
+/** In which an edit or a cancellation costs nothing. */
+function graceEnd(ctx: CoreContext, order_connection_id: string): Date {
+  const seconds = ctx.policies.get(order_connection_id)?.release_after_seconds ?? 0
+  return new Date(ctx.now.getTime() + seconds * 1000)
 }
 
 /** A location without a connection that takes work is served by hand: its work is shown, not sent. */
 function newEffect(
   ctx: CoreContext,
   work: { id: string; number: string; order_id: string; connection_id: string; carrier: string | null },
+  not_before: Date,
 ): NewEffect[] {
   if (work.carrier === null || ctx.policies.get(work.carrier)?.takes_fulfillment_orders !== true) return []
-  const graceSeconds = ctx.policies.get(work.connection_id)?.release_after_seconds ?? 0
   return [
     {
       connection_id: work.carrier,
@@ -161,7 +208,7 @@ function newEffect(
       key: newKey(work.number),
       reference: { fulfillment_order_id: work.id },
       order_id: work.order_id,
-      not_before: new Date(ctx.now.getTime() + graceSeconds * 1000),
+      not_before,
     },
   ]
 }
@@ -173,23 +220,27 @@ export async function dropWork(tx: Tx, works: readonly Work[], now: Date): Promi
     tx,
     works.map((work) => newKey(work.number)),
   )
+  const ids = works.map((work) => work.id)
   await tx.query(`update fulfillment_orders set state = 'CANCELLED', changed_at = $2 where id = any($1::uuid[])`, [
-    works.map((work) => work.id),
+    ids,
     now,
   ])
+  await dropLabels(tx, { now }, ids)
 }
 
-/** Keeps work that has not left from leaving. What it holds stays reserved. */
+/** Keeps work that has not left from leaving. What it holds stays reserved; it is planned anew later, and so is its label. */
 export async function holdWork(tx: Tx, works: readonly Work[], now: Date): Promise<void> {
   if (works.length === 0) return
   await cancelEffects(
     tx,
     works.map((work) => newKey(work.number)),
   )
+  const ids = works.map((work) => work.id)
   await tx.query(
     `update fulfillment_orders set state = 'ON_HOLD', changed_at = $2 where id = any($1::uuid[]) and state = 'OPEN'`,
-    [works.map((work) => work.id), now],
+    [ids, now],
   )
+  await dropLabels(tx, { now }, ids)
 }
 
 /** Work that has left is asked back. Its units stay committed until the answer comes. */

@@ -184,8 +184,8 @@ async function syncItems(tx: Tx, { items }: Catalog): Promise<{ company_id: stri
     `insert into items as i (company_id, sku, name, barcode)
      select company_id, sku, name, barcode
      from jsonb_to_recordset($1::jsonb) as w(company_id text, sku text, name text, barcode text)
-     on conflict (company_id, sku) do update set name = excluded.name, barcode = excluded.barcode
-     where (i.name, i.barcode) is distinct from (excluded.name, excluded.barcode)
+     on conflict (company_id, sku) do update set name = excluded.name, barcode = excluded.barcode, source = 'config'
+     where (i.name, i.barcode, i.source) is distinct from (excluded.name, excluded.barcode, 'config')
      returning company_id, sku, xmax = 0 as added`,
     [JSON.stringify(items)],
   )
@@ -193,7 +193,7 @@ async function syncItems(tx: Tx, { items }: Catalog): Promise<{ company_id: stri
 }
 
 /** Returns the item ids of the kits whose composition changed. */
-async function syncKits(tx: Tx, { kits }: Catalog): Promise<number[]> {
+export async function syncKits(tx: Tx, { kits }: Pick<Catalog, 'kits'>): Promise<number[]> {
   const wanted = kits.flatMap(({ company_id, sku, components }) =>
     components.map((component) => ({ company_id, kit: sku, component: component.sku, quantity: component.quantity })),
   )
@@ -239,7 +239,10 @@ async function syncKits(tx: Tx, { kits }: Catalog): Promise<number[]> {
 }
 
 /** Listings without items whose SKU is that of an item which has just appeared. */
-async function unlinkedListings(tx: Tx, items: readonly { company_id: string; sku: string }[]): Promise<number[]> {
+export async function unlinkedListings(
+  tx: Tx,
+  items: readonly { company_id: string; sku: string }[],
+): Promise<number[]> {
   if (items.length === 0) return []
   const rows = await tx.query<{ id: number }>(
     `select l.id
@@ -254,7 +257,10 @@ async function unlinkedListings(tx: Tx, items: readonly { company_id: string; sk
 }
 
 /** An order may name a SKU that no listing was ever told of. It waits for the listing, which the item of that SKU brings by itself. */
-async function awaitedListings(tx: Tx, items: readonly { company_id: string; sku: string }[]): Promise<string[]> {
+export async function awaitedListings(
+  tx: Tx,
+  items: readonly { company_id: string; sku: string }[],
+): Promise<string[]> {
   if (items.length === 0) return []
   const rows = await tx.query<{ connection_id: string; sku: string }>(
     `select distinct c.id as connection_id, w.sku

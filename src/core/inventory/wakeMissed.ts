@@ -20,7 +20,10 @@ const PRESENT = `
      where (p.connection_id = i.connection_id and p.external_code = substr(i.wake_key, length('location:' || i.connection_id || ':') + 1))
         or p.id = substr(i.wake_key, length('location:' || i.connection_id || ':') + 1)))
   or (i.wake_key like 'fulfillment_order:%' and exists (
-     select 1 from fulfillment_orders f where f.number = substr(i.wake_key, length('fulfillment_order:') + 1)))`
+     select 1 from fulfillment_orders f where f.number = substr(i.wake_key, length('fulfillment_order:') + 1)))
+  or (i.wake_key like 'message:%' and exists (
+     select 1 from awaited_answers a, lateral (select substr(i.wake_key, length('message:' || i.connection_id || ':') + 1) as reference) k
+     where a.connection_id = i.connection_id and (a.reference = k.reference or starts_with(a.reference, k.reference || '/'))))`
 
 const ROWS_MAX = 1_000
 

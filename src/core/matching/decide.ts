@@ -1,3 +1,4 @@
+import { writeAudit } from '../../db/audit.ts'
 import type { Db, Tx } from '../../db/pool.ts'
 import { inTransaction } from '../../db/transaction.ts'
 import { HubError } from '../errors.ts'
@@ -27,16 +28,15 @@ export interface Decision {
  * A person says that a suggestion is right. A group that is matched already is accepted as it stands (so that finance can sign what a
  * tolerance has joined). Faults: `not_found`, `conflict` when it was rejected, or a payout of it has been matched otherwise since.
  */
-export async function acceptMatch(db: Db, { group_id, by }: Decision): Promise<{ id: number; state: 'matched' }> {
+export async function acceptMatch(db: Db, { group_id, by, now }: Decision): Promise<{ id: number; state: 'matched' }> {
   return inTransaction(db, async (tx) => {
     const group = await lockGroup(tx, group_id)
     if (group.state === 'rejected')
       throw new HubError('conflict', 'this match was rejected', { hint: 'run the matching again' })
+    if (group.state === 'matched' && group.decided_by !== null) return { id: group_id, state: 'matched' }
     if (group.state === 'suggested') await applySuggestion(tx, group)
-    await tx.query(`update match_groups set state = 'matched', decided_by = coalesce(decided_by, $2) where id = $1`, [
-      group_id,
-      by,
-    ])
+    await tx.query(`update match_groups set state = 'matched', decided_by = $2 where id = $1`, [group_id, by])
+    await note(tx, group, { action: 'match.accept', by, now })
     return { id: group_id, state: 'matched' }
   })
 }
@@ -77,6 +77,7 @@ export async function rejectMatch(db: Db, { group_id, by, now }: Decision): Prom
     // First, because freeing the lines would dissolve a group that still counts as matched.
     await tx.query(`update match_groups set state = 'rejected', decided_by = $2 where id = $1`, [group_id, by])
     await release(tx, group)
+    await note(tx, group, { action: 'match.reject', by, now })
     return { id: group_id, state: 'rejected' }
   })
 }
@@ -88,7 +89,7 @@ async function release(tx: Tx, group: Group): Promise<void> {
   ])
   await tx.query('delete from match_order_totals where order_id = $1 and group_id = $2', [group.order_id, group.id])
   await tx.query(
-    `update settlement_lines set match_state = 'unmatched', match_group_id = null, match_rule = null
+    `update settlement_lines set match_state = 'unmatched', match_group_id = null, match_rule = null, payment_id = null
      where id = any($1::bigint[]) and match_group_id = $2`,
     [group.line_ids, group.id],
   )
@@ -102,6 +103,9 @@ async function release(tx: Tx, group: Group): Promise<void> {
     [group.bank_line_ids, group.id],
   )
 }
+
+const note = (tx: Tx, { id, rule, leg }: Group, { action, by, now }: { action: string; by: string; now: Date }) =>
+  writeAudit(tx, { at: now, actor: by, action, subject: `match:${id}`, data: { rule, leg } })
 
 async function lockGroup(tx: Tx, group_id: number): Promise<Group> {
   await tx.query(`select pg_advisory_xact_lock(hashtext('crossdock.matching'))`)

@@ -71,8 +71,10 @@ export async function explainMatch(q: Queryable, group_id: number): Promise<Matc
   }
 }
 
+export type Suggestion = Omit<GroupRow, 'made_at'>
+
 /** Suggestions that wait for a person, the oldest first. */
-export function listSuggestions(q: Queryable, limit: number): Promise<Omit<GroupRow, 'made_at'>[]> {
+export function listSuggestions(q: Queryable, limit: number): Promise<Suggestion[]> {
   return q.query(
     `select id, leg, rule, state, currency, difference_minor, reason, decided_by, order_id, line_ids, payment_ids, settlement_ids, bank_line_ids
      from match_groups where state = 'suggested' order by id limit $1`,

@@ -1,5 +1,7 @@
 import type { Db, Tx } from '../../db/pool.ts'
 import { inTransaction } from '../../db/transaction.ts'
+import { lineAad } from '../bank/putLines.ts'
+import type { Vault } from '../people/vault.ts'
 import { matchBankLines, type BankMatch, type OpenBankLine, type OpenPayout, type TextRule } from './rulesBank.ts'
 import { TRANSIT } from './rulesMatch.ts'
 
@@ -15,7 +17,8 @@ export interface BankMatched {
 
 export interface BankOptions {
   bank_days?: number
-  text_rules?: readonly TextRule[]
+  /** Words that stand for a connection, with the vault that opens the texts in which they are looked for. */
+  texts?: { rules: readonly TextRule[]; vault: Pick<Vault, 'open'> }
 }
 
 /**
@@ -56,13 +59,13 @@ async function matchCompany(
   currency: string,
   options: BankOptions,
 ): Promise<BankMatch[]> {
-  const { payouts, lines, rejected, suggestions } = await load(tx, company_id, currency)
+  const { payouts, lines, rejected, suggestions } = await load(tx, { company_id, currency }, options.texts)
   const isRejected = (line_id: number, settlement_ids: readonly string[]): boolean =>
     rejected.some((row) => row.line_id === line_id && row.settlement_ids.some((id) => settlement_ids.includes(id)))
   const found = matchBankLines({
     payouts,
     lines,
-    text_rules: options.text_rules ?? [],
+    text_rules: options.texts?.rules ?? [],
     isRejected,
     bank_days: options.bank_days ?? TRANSIT.bank_days,
   })
@@ -93,7 +96,17 @@ interface Loaded {
   suggestions: { id: number; rule: string; bank_line_ids: number[]; settlement_ids: string[] }[]
 }
 
-async function load(tx: Tx, company_id: string, currency: string): Promise<Loaded> {
+interface Sealed {
+  connection_id: string
+  external_id: string
+  text_sealed: Buffer | null
+}
+
+async function load(
+  tx: Tx,
+  { company_id, currency }: { company_id: string; currency: string },
+  texts: BankOptions['texts'],
+): Promise<Loaded> {
   const payouts = await tx.query<OpenPayout>(
     `select s.id, s.connection_id, s.external_id, s.bank_reference, s.payout_minor as amount_minor,
        to_char(coalesce(s.arrival_at, s.created_at), 'YYYY-MM-DD') as expected_on
@@ -102,14 +115,19 @@ async function load(tx: Tx, company_id: string, currency: string): Promise<Loade
      order by coalesce(s.arrival_at, s.created_at), s.id limit ${OPEN_MAX}`,
     [company_id, currency],
   )
-  const lines = await tx.query<OpenBankLine>(
+  const rows = await tx.query<Omit<OpenBankLine, 'text'> & Sealed>(
     `select b.id, b.amount_minor, to_char(b.booked_on, 'YYYY-MM-DD') as booked_on,
-       array_remove(b.references_found || b.reference, null) as references
+       array_remove(b.references_found || b.reference, null) as references, b.connection_id, b.external_id,
+       ${texts === undefined || texts.rules.length === 0 ? 'null::bytea as text_sealed' : 'b.text_sealed'}
      from bank_lines b join connections c on c.id = b.connection_id
      where c.company_id = $1 and b.currency = $2 and b.match_state in ('unmatched', 'suggested') and b.amount_minor <> 0
      order by b.booked_on, b.id limit ${OPEN_MAX}`,
     [company_id, currency],
   )
+  const lines = rows.map(({ text_sealed, connection_id, external_id, ...line }) => ({
+    ...line,
+    text: text_sealed === null ? null : (texts?.vault.open(text_sealed, lineAad(connection_id, external_id)).toString('utf8') ?? null),
+  })) // prettier-ignore
   const rejected = await tx.query<Loaded['rejected'][number]>(
     `select line_id, settlement_ids from match_rejections where leg = 'payouts_to_bank' and line_id = any($1::bigint[])`,
     [lines.map((line) => line.id)],

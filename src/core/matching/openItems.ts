@@ -106,15 +106,21 @@ const PAYMENTS = `
         and told.currency = p.currency and told.amount_minor = p.amount_minor)
   order by p.id`
 
-/** Paid orders of a connection that pays out, of which nobody told a payment. */
+/**
+ * Paid orders of a connection that pays out, of which nobody told a payment: a marketplace keeps the buyer's money until the goods are
+ * sent, so that one of which nothing has been sent is not due, and the days count from the last parcel.
+ */
 const ORDERS = `
   with ${NOW_OPEN}
   select o.connection_id, concat_ws(':', 'order', o.connection_id, o.external_id, 'income') as key, 'income' as part, o.id as order_id,
     null::bigint as payment_id, o.total_minor as expected_minor, o.currency as expected_currency,
-    o.lifecycle = 'open' and o.fulfillment_state in ('partial', 'unfulfilled') as partly_sent, coalesce(o.placed_at, o.received_at) as at
+    o.lifecycle = 'open' and o.fulfillment_state in ('partial', 'unfulfilled') as partly_sent, due.at
   from orders o join connections c on c.id = o.connection_id
+  cross join lateral (
+    select greatest(coalesce(o.placed_at, o.received_at), max(h.shipped_at)) as at from shipments h where h.order_id = o.id) due
   where c.company_id = $1 and o.total_minor > 0 and not o.is_test and o.payment_state in ('paid', 'partially_refunded', 'refunded')
-    and ($2::timestamptz is null or coalesce(o.placed_at, o.received_at) < $2) and ${settles('o.connection_id')}
+    and ($2::timestamptz is null or due.at < $2) and ${settles('o.connection_id')}
+    and not (o.lifecycle = 'open' and o.fulfillment_state = 'unfulfilled')
     and not exists (select 1 from payments p where p.order_id = o.id and p.kind = 'capture')
     and not exists (select 1 from match_order_totals t where t.order_id = o.id and t.part = 'income')
     and o.id not in (select order_id from open where part = 'income' and order_id is not null)

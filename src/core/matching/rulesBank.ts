@@ -19,9 +19,11 @@ export interface OpenBankLine {
   booked_on: string
   /** Every reference found in it, as the bank wrote it. */
   references: readonly string[]
+  /** What else the bank wrote; only opened where there are rules about it. */
+  text?: string | null
 }
 
-/** A word in a bank line that stands for a connection. It only ever suggests. */
+/** Words in a bank line that stand for a connection, whatever their case and blanks. They only ever suggest. */
 export interface TextRule {
   connection_id: string
   contains: string
@@ -175,15 +177,23 @@ function byDateGroup({ payouts, lines, input }: Open): BankMatch[] {
 
 /** Payouts near the line that happen to add up to it, in exactly one way. Never applied alone: sums can agree by chance. */
 function bySubsetSum({ payouts, lines, input }: Open): BankMatch[] {
+  const nearTo = payoutsByDay(payouts.values(), input.bank_days)
   return [...lines.values()].flatMap((line) => {
-    const near = [...payouts.values()].filter(
-      (payout) => bankDaysBetween(payout.expected_on, line.booked_on) <= input.bank_days,
-    )
+    const near = nearTo(line)
     const chosen = onlySubset(near, line.amount_minor)
     return chosen === null || chosen.length < 2
       ? []
       : [matchOf('subset_sum', 'suggested', line, chosen, { candidates: near.length })]
   })
+}
+
+/** Finds the payouts in the window of a line without looking at all of them for each line. */
+function payoutsByDay(payouts: Iterable<OpenPayout>, bank_days: number): (line: OpenBankLine) => readonly OpenPayout[] {
+  const byDay = Map.groupBy(payouts, ({ expected_on }) => bankDayNumber(expected_on))
+  return ({ booked_on }) => {
+    const day = bankDayNumber(booked_on)
+    return Array.from({ length: 2 * bank_days + 1 }, (_, step) => byDay.get(day - bank_days + step) ?? []).flat()
+  }
 }
 
 /**
@@ -207,15 +217,14 @@ export function onlySubset(candidates: readonly OpenPayout[], total: number): Op
 
 /** The text names a connection that has one payout in the window, whatever the amounts: somebody should look at the two together. */
 function byTextRule({ payouts, lines, input }: Open): BankMatch[] {
+  if (input.text_rules.length === 0) return []
+  const rules = input.text_rules.map((rule) => ({ ...rule, plain: plainReference(rule.contains) }))
+  const nearTo = payoutsByDay(payouts.values(), input.bank_days)
   return [...lines.values()].flatMap((line) => {
-    const text = line.references.map(plainReference)
-    const rule = input.text_rules.find(({ contains }) => text.some((part) => part.includes(plainReference(contains))))
+    const text = [...line.references, line.text ?? ''].map(plainReference)
+    const rule = rules.find(({ plain }) => text.some((part) => part.includes(plain)))
     if (rule === undefined) return []
-    const near = [...payouts.values()].filter(
-      (payout) =>
-        payout.connection_id === rule.connection_id &&
-        bankDaysBetween(payout.expected_on, line.booked_on) <= input.bank_days,
-    )
+    const near = nearTo(line).filter((payout) => payout.connection_id === rule.connection_id)
     const [payout] = near
     return near.length === 1 && payout !== undefined
       ? [matchOf('text_rule', 'suggested', line, [payout], { contains: rule.contains })]

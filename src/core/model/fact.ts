@@ -5,7 +5,10 @@ import { Payment, Refund } from './payment.ts'
 import { StockChange, StockCount } from './stock.ts'
 import { Acknowledgement, Shipment, TrackingEvent } from './shipment.ts'
 import { Return } from './return.ts'
+import { Receipt } from './supply.ts'
+import { Answer } from './answer.ts'
 import { Settlement } from './settlement.ts'
+import { Item } from './item.ts'
 import { Listing } from './listing.ts'
 
 /** A data-protection request: what is known about a person is exported or made unreadable. */
@@ -22,7 +25,10 @@ export const PrivacyRequest = Type.Object(
 export type PrivacyRequest = Type.Static<typeof PrivacyRequest>
 
 /** What a connection can be asked for page by page. */
-export const STREAMS = ['orders', 'listings', 'payments', 'settlements'] as const
+export const STREAMS = [
+  'orders', 'listings', 'payments', 'settlements', 'notifications', 'items', 'stock', 'shipments', 'tracking', 'returns',
+  'reports',
+] as const // prettier-ignore
 export type Stream = (typeof STREAMS)[number]
 
 /** "Something moved over there": wakes a pull instead of carrying the data. */
@@ -43,8 +49,11 @@ export const FACT_SCHEMAS = {
   shipment: fact('shipment', Shipment),
   tracking_event: fact('tracking_event', TrackingEvent),
   acknowledgement: fact('acknowledgement', Acknowledgement),
+  receipt: fact('receipt', Receipt),
   return: fact('return', Return),
+  answer: fact('answer', Answer),
   settlement: fact('settlement', Settlement),
+  item: fact('item', Item),
   listing: fact('listing', Listing),
   privacy: fact('privacy', PrivacyRequest),
   signal: fact('signal', Signal),

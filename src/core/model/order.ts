@@ -70,6 +70,8 @@ export const Order = Type.Object(
     shipping_method: Nullable(Type.String({ maxLength: 200 })),
     /** When the goods have to leave, where the channel promised the buyer a date. */
     ship_by: Type.Optional(Nullable(Instant)),
+    /** When the buyer has to have them, where the channel promised that. */
+    deliver_by: Type.Optional(Nullable(Instant)),
     lines: Type.Array(OrderLine, { maxItems: 2000 }),
     totals: OrderTotals,
     /** Gateway ids that paid for it, where the channel tells. */

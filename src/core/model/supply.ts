@@ -69,3 +69,31 @@ export const ReceiptDocument = Type.Object(
   closed,
 )
 export type ReceiptDocument = Type.Static<typeof ReceiptDocument>
+
+/**
+ * Goods that somebody else's warehouse has taken in. `reference` is what the delivery was called: where it names a supply of ours, the
+ * goods are what was on its way.
+ */
+export const Receipt = Type.Object(
+  {
+    external_id: Id,
+    location_code: Id,
+    received_at: Instant,
+    reference: Nullable(Id),
+    lines: Type.Array(
+      Type.Object(
+        {
+          sku: Id,
+          quantity: units(1),
+          to: Words(['available', 'quality_control', 'damaged']),
+          lot: Nullable(Id),
+          expires_on: Nullable(Type.String({ format: 'date' })),
+        },
+        closed,
+      ),
+      { minItems: 1, maxItems: LINES_MAX },
+    ),
+  },
+  closed,
+)
+export type Receipt = Type.Static<typeof Receipt>

@@ -14,16 +14,25 @@ formatsPlugin.default(ajv, { mode: 'fast', formats: ['date-time', 'date', 'uri',
 
 export type Check<T> = (value: unknown) => T
 
+/** Rules about how long, large or well-formed a value is, as against which values there are. */
+const BOUNDS = new Set(['minLength', 'maxLength', 'minimum', 'maximum', 'minItems', 'maxItems', 'pattern', 'format'])
+
 /**
  * Compiles a schema once into a function that returns the value typed, or throws `HubError(code)` whose `path` is the JSON path
- * of the first fault. The message names fields and rules, never the offending value (it may be personal).
+ * of the first fault. The message names fields and rules, never the offending value (it may be personal). A value that is only out of
+ * bounds is `out_of_bounds`, where that is another matter.
  */
-export function checker<S extends TSchema>(schema: S, code: ErrorCode = 'payload_invalid'): Check<Static<S>> {
+export function checker<S extends TSchema>(
+  schema: S,
+  code: ErrorCode = 'payload_invalid',
+  out_of_bounds: ErrorCode = code,
+): Check<Static<S>> {
   const validate: ValidateFunction = ajv.compile(schema)
   return (value) => {
     if (validate(value)) return value as Static<S>
     const fault = validate.errors?.[0]
-    throw new HubError(code, faultText(fault), { path: jsonPath(fault) })
+    const isBound = fault !== undefined && BOUNDS.has(fault.keyword)
+    throw new HubError(isBound ? out_of_bounds : code, faultText(fault), { path: jsonPath(fault) })
   }
 }
 

@@ -64,6 +64,7 @@ export function orderRow(
     shipping_method: order.shipping_method,
     service_level: serviceLevelOf(order.shipping_method, policy.service_levels),
     ship_by: shipByOf(order, policy.ship_within_hours),
+    deliver_by: order.deliver_by ?? null,
     ship_postcode_area: postcodeAreaOf(order.ship_to?.postcode ?? null),
     ...order.totals,
     payment_ids: arrayText(paymentIds(known, order)),

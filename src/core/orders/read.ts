@@ -39,6 +39,10 @@ export interface OrderRow {
   service_level: string | null
   /** When the goods have to leave; null: nothing was promised. */
   ship_by: string | null
+  /** When the buyer has to have them; null: no day was promised. */
+  deliver_by: string | null
+  /** When the last parcel arrived of an order that has left whole, as far as carriers tell. */
+  delivered_at: string | null
   /** Why an operator has stopped it; null: nobody has. */
   hold_reason: string | null
   held_at: string | null
@@ -50,7 +54,7 @@ export interface OrderRow {
 const COLUMNS = `
   o.id, o.connection_id, o.external_id, o.number, o.kind, o.lifecycle, o.payment_state, o.fulfillment_state, o.reservation_state, o.is_test,
   o.placed_at, o.cancelled_at, o.currency, o.total_minor, o.refunded_minor, o.ship_country, o.service_level,
-  o.ship_by, o.hold_reason, o.held_at, o.person_id is not null as has_person,
+  o.ship_by, o.deliver_by, o.delivered_at, o.hold_reason, o.held_at, o.person_id is not null as has_person,
   o.received_at, o.changed_at`
 
 type Keyed = OrderRow & { sort_at: string }
@@ -161,6 +165,10 @@ export interface ShipmentShown {
   tracking_number: string | null
   tracking_url: string | null
   shipped_at: string
+  /** What the newest scan says; null: nobody has scanned it. */
+  tracking_status: string | null
+  tracking_at: string | null
+  delivered_at: string | null
   lines: { order_line_id: number; sku: string; quantity: number; lot: string | null }[]
 }
 
@@ -240,6 +248,7 @@ const PARTS: Record<string, string> = {
     from fulfillment_orders where order_id = $1 order by created_at, id`,
   shipments: `
     select s.id, s.connection_id, s.external_id, s.carrier, s.tracking_number, s.tracking_url, s.shipped_at,
+           s.tracking_status, s.tracking_at, s.delivered_at,
            coalesce((select jsonb_agg(jsonb_build_object('order_line_id', l.order_line_id, 'sku', i.sku, 'quantity', l.quantity, 'lot', l.lot)
                                       order by l.order_line_id, i.sku)
                      from shipment_lines l join items i on i.id = l.item_id where l.shipment_id = s.id), '[]') as lines

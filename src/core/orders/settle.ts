@@ -1,6 +1,7 @@
 import type { Tx } from '../../db/pool.ts'
 import { columns } from '../columns.ts'
 import type { CoreContext } from '../context.ts'
+import { tellErp } from '../erp/tell.ts'
 import type { HandOver } from '../holds/handOver.ts'
 import { allocateShortfalls } from '../inventory/allocate.ts'
 import { settleStock, type OrderForStock, type Settled } from '../inventory/reserve.ts'
@@ -86,6 +87,11 @@ export async function settleOrders(
   await correctFresh(tx, ctx, changed, settled)
   await refreshAxes(tx, known, ctx.now)
   await allocateShortfalls(tx, ctx, settled.freed)
+  await tellErp(
+    tx,
+    ctx,
+    changed.map(({ order }) => order),
+  )
   return settled
 }
 

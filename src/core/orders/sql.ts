@@ -96,6 +96,7 @@ export interface OrderRow {
   shipping_method: string | null
   service_level: string | null
   ship_by: string | null
+  deliver_by: string | null
   ship_postcode_area: string | null
   subtotal_minor: number
   discount_minor: number
@@ -111,7 +112,7 @@ const ORDER_COLUMNS = {
   version_observed_at: 'timestamptz', content_sha256: 'bytea', picture_lifecycle: 'text', picture_payment_state: 'text',
   placed_at: 'timestamptz', currency: 'text', lifecycle: 'text', payment_state: 'text', fulfillment_state: 'text',
   reservation_state: 'text', cancelled_at: 'timestamptz', is_test: 'boolean', person_id: 'uuid', ship_country: 'text',
-  shipping_method: 'text', service_level: 'text', ship_by: 'timestamptz', ship_postcode_area: 'text', subtotal_minor: 'bigint', discount_minor: 'bigint', shipping_minor: 'bigint', tax_minor: 'bigint',
+  shipping_method: 'text', service_level: 'text', ship_by: 'timestamptz', deliver_by: 'timestamptz', ship_postcode_area: 'text', subtotal_minor: 'bigint', discount_minor: 'bigint', shipping_minor: 'bigint', tax_minor: 'bigint',
   total_minor: 'bigint', refunded_minor: 'bigint', payment_ids: 'text',
 } as const satisfies Record<keyof OrderRow, string> // prettier-ignore
 

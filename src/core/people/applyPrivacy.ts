@@ -42,13 +42,17 @@ async function findSubjects(
   return rows.map((row) => row.subject_id)
 }
 
-/** The lookup is overwritten, too: it would still tell whether a given person was ever here. */
+/** The lookup is overwritten, too: it would still tell whether a given person was ever here. Files about them are thrown away. */
 async function eraseSubjects(tx: Tx, ctx: CoreContext, subject_ids: readonly string[]): Promise<number> {
   await tx.query(
     `update people_keys set wrapped_key = null, erased_at = $2, email_lookup = null,
        lookup = decode(replace(subject_id::text, '-', ''), 'hex')
      where subject_id = any($1::uuid[]) and erased_at is null`,
     [subject_ids, ctx.now],
+  )
+  await tx.query(
+    'delete from documents where person_id in (select id from people where subject_id = any($1::uuid[])) or subject_id = any($1::uuid[])',
+    [subject_ids],
   )
   const rows = await tx.query<{ id: string }>(
     'update people set sealed = null, digest = null where subject_id = any($1::uuid[]) and sealed is not null returning id',

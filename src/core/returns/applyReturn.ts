@@ -1,5 +1,7 @@
 import type { Tx } from '../../db/pool.ts'
 import type { CoreContext, FactOutcome, InboundFact } from '../context.ts'
+import { erpOfConnection } from '../erp/policy.ts'
+import { tellErp } from '../erp/tell.ts'
 import { allocateShortfalls } from '../inventory/allocate.ts'
 import { lockStock, moveStock, stockKey, type StockMove } from '../inventory/ledger.ts'
 import { resolveNames, unknownLocation, unknownSku } from '../inventory/places.ts'
@@ -36,6 +38,9 @@ export async function applyReturn(tx: Tx, ctx: CoreContext, inbound: InboundFact
     return item_id === undefined ? [] : [{ ...line, item_id, location_id }]
   })
   const order_id = await findOrder(tx, inbound, fact.document)
+  const isTold = order_id !== null && erpOfConnection(ctx, connection_id) !== undefined
+  // Before the stock, as everybody does: what the ERP has of the order must not change while we look at it.
+  if (isTold) await tx.query('select 1 from orders where id = $1 for no key update', [order_id])
   const inserted = await tx.query(
     `insert into returns (id, connection_id, external_id, order_id, location_id, received_at, recorded_at, lines)
      values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (connection_id, external_id) do nothing returning id`,
@@ -59,6 +64,7 @@ export async function applyReturn(tx: Tx, ctx: CoreContext, inbound: InboundFact
   }
   const restocked = moves.filter((move) => move.to === 'available').map((move) => move.item_id)
   await allocateShortfalls(tx, ctx, [...new Set(restocked)])
+  if (isTold) await tellErp(tx, ctx, [{ id: order_id, connection_id }])
   return { kind: 'applied', summary: `${units} units came back${order_id === null ? ' for no order we know' : ''}` }
 }
 

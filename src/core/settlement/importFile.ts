@@ -1,11 +1,11 @@
 import type { Tx } from '../../db/pool.ts'
 import type { CoreContext } from '../context.ts'
 import { HubError } from '../errors.ts'
-import { occurrenceCounter } from '../model/occurrences.ts'
-import type { SettlementHeader, SettlementLine } from '../model/settlement.ts'
-import { LINE_COLUMNS, LINE_RECORD, lineRow, mergeLines } from './putLines.ts'
-import { putSettlements, raiseVersions, type PutSettlement, type SettlementToPut } from './putSettlements.ts'
-import { FAULTS_KEPT_MAX, type FileProof, type SettlementProof } from './rulesProof.ts'
+import type { SettlementLine } from '../model/settlement.ts'
+import { tellHeld } from './heldCases.ts'
+import { LINE_COLUMNS, LINE_RECORD, lineStorer, mergeLines } from './putLines.ts'
+import { emptied, putSettlements, raiseVersions, toPut, type PutSettlement } from './putSettlements.ts'
+import type { FileProof } from './rulesProof.ts'
 
 /** How long the one statement that merges millions of lines may take. */
 const MERGE_TIMEOUT_MS = 30 * 60_000
@@ -32,7 +32,8 @@ export interface ImportedSettlement extends PutSettlement {
   /** Added, changed or removed. */
   lines_moved: number
   difference_minor: number
-  proof: 'proven' | 'held'
+  /** `accepted`: held once, and a person has let it in as it is. */
+  proof: 'proven' | 'held' | 'accepted'
 }
 
 export interface ImportedFile {
@@ -54,14 +55,14 @@ export async function importSettlementFile(
 ): Promise<ImportedFile> {
   await tx.query(`select set_config('statement_timeout', $1, true)`, [String(MERGE_TIMEOUT_MS)])
   const { id: file_id, isNew } = await putFile(tx, ctx, file)
-  if (!isNew && file.known === 'skip') return { file_id, outcome: 'same', settlements: [] }
-  const proofs = file.proof.settlements
-  const put = await putSettlements(
-    tx,
-    ctx,
-    { connection_id: file.connection_id, file_id },
-    proofs.map((proof) => toPut(proof, file.proof, ctx.now)),
-  )
+  if (!isNew && file.known === 'skip')
+    return { file_id, outcome: 'same', settlements: await importedBefore(tx, file_id) }
+  const { connection_id, proof } = file
+  const wanted = [
+    ...proof.settlements.map((one) => toPut(one, proof.faults, ctx.now)),
+    ...(await emptied(tx, connection_id, proof)),
+  ]
+  const put = await putSettlements(tx, ctx, { connection_id, file_id }, wanted)
   const moved = await stageLines(tx, put, file)
   const changed = put.filter(({ id, change }) => change === 'changed' || (change === 'same' && moved.has(id)))
   await raiseVersions(
@@ -69,28 +70,48 @@ export async function importSettlementFile(
     ctx.now,
     changed.map(({ id }) => id),
   )
-  const byId = new Map(proofs.map((proof) => [proof.external_id, proof]))
-  const settlements = put.map((one) => importedOf(one, moved.get(one.id) ?? 0, byId.get(one.external_id), file.proof))
+  const anew = put.filter(({ change }) => change !== 'same').map(({ id }) => id)
+  await tellHeld(tx, ctx.now, anew)
+  const settlements = await importedOf(tx, put, moved, proof)
   return { file_id, outcome: settlements.every(({ change }) => change === 'same') ? 'same' : 'imported', settlements }
 }
 
-function importedOf(
-  put: PutSettlement,
-  lines_moved: number,
-  proof: SettlementProof | undefined,
-  { faults_count }: FileProof,
-): ImportedSettlement {
-  const isHeld = proof === undefined || proof.faults_count > 0 || faults_count > 0
-  return {
-    ...put,
-    change: put.change === 'same' && lines_moved > 0 ? 'changed' : put.change,
-    lines: proof?.lines ?? 0,
-    lines_moved,
-    difference_minor: proof?.difference_minor ?? 0,
-    proof: isHeld ? 'held' : 'proven',
-  }
+async function importedOf(
+  tx: Tx,
+  put: readonly PutSettlement[],
+  moved: ReadonlyMap<string, number>,
+  { settlements }: FileProof,
+): Promise<ImportedSettlement[]> {
+  const proofs = new Map(settlements.map((proof) => [proof.external_id, proof]))
+  const stored = await tx.query<{ id: string; proof: ImportedSettlement['proof'] }>(
+    'select id, proof from settlements where id = any($1::uuid[])',
+    [put.map(({ id }) => id)],
+  )
+  const words = new Map(stored.map(({ id, proof }) => [id, proof]))
+  return put.map((one) => {
+    const proof = proofs.get(one.external_id)
+    const lines_moved = moved.get(one.id) ?? 0
+    return {
+      ...one,
+      change: one.change === 'same' && lines_moved > 0 ? 'changed' : one.change,
+      lines: proof?.lines ?? 0,
+      lines_moved,
+      difference_minor: proof?.difference_minor ?? 0,
+      proof: words.get(one.id) ?? 'held',
+    }
+  })
 }
 
+/** What a known file has made, so that one that is held says so each time. What a later file has replaced is that file's. */
+const importedBefore = (tx: Tx, file_id: number): Promise<ImportedSettlement[]> =>
+  tx.query<ImportedSettlement>(
+    `select s.id, s.external_id, 'same' as change, (select count(*)::int from settlement_lines l where l.settlement_id = s.id) as lines,
+       0 as lines_moved, s.difference_minor, s.proof
+     from settlements s where s.file_id = $1 order by s.external_id`,
+    [file_id],
+  )
+
+/** Bytes that nobody could read before are read like new ones; those that a person refused only when a person asks. */
 async function putFile(
   tx: Tx,
   ctx: Pick<CoreContext, 'now'>,
@@ -100,8 +121,13 @@ async function putFile(
     file.proof.settlements.slice(0, 100).map((proof) => [proof.external_id, proof.payout_minor]),
   )
   const [put] = await tx.query<{ id: number }>(
-    `insert into inbound_files (connection_id, name, type, sha256, body, rows, state, totals, received_at)
-     values ($1, $2, $3, $4, $5, $6, 'applied', $7, $8) on conflict (connection_id, sha256) do nothing returning id`,
+    `insert into inbound_files as f (connection_id, name, type, sha256, body, rows, state, totals, received_at)
+     values ($1, $2, $3, $4, $5, $6, 'applied', $7, $8)
+     on conflict (connection_id, sha256) do update
+       set name = excluded.name, type = excluded.type, body = excluded.body, rows = excluded.rows, state = 'applied',
+           totals = excluded.totals, error_code = null, error_detail = null
+       where f.state <> 'applied' and (f.decided_at is null or $9)
+     returning id`,
     [
       file.connection_id,
       file.name.slice(0, 200),
@@ -111,6 +137,7 @@ async function putFile(
       file.rows,
       totals,
       ctx.now,
+      file.known === 'again',
     ],
   )
   if (put !== undefined) return { id: put.id, isNew: true }
@@ -122,32 +149,6 @@ async function putFile(
   return { id: known.id, isNew: false }
 }
 
-/** Rows that nobody could read may be of any payout of the file, so all of them are held. */
-function toPut(proof: SettlementProof, { faults }: FileProof, now: Date): SettlementToPut {
-  const { gross_minor, fee_minor, sum_minor, difference_minor } = proof
-  return {
-    header: proof.header ?? unstated(proof, now),
-    gross_minor,
-    fee_minor,
-    net_minor: sum_minor,
-    difference_minor,
-    faults: [...proof.faults, ...faults].slice(0, FAULTS_KEPT_MAX),
-  }
-}
-
-const unstated = ({ external_id, currency }: SettlementProof, now: Date): SettlementHeader => ({
-  external_id,
-  status: 'pending',
-  currency,
-  payout_minor: 0,
-  created_at: now.toISOString(),
-  arrival_at: null,
-  bank_reference: null,
-  control_minor: null,
-  begin_minor: null,
-  end_minor: null,
-})
-
 /** Returns how many lines moved, by settlement. */
 async function stageLines(
   tx: Tx,
@@ -156,11 +157,11 @@ async function stageLines(
 ): Promise<ReadonlyMap<string, number>> {
   await tx.query(`create temporary table staged_lines (settlement_id uuid not null, ${LINE_RECORD}) on commit drop`)
   const ids = new Map(put.map(({ id, external_id }) => [external_id, id]))
-  const seen = occurrenceCounter()
+  const rowOf = lineStorer()
   await file.lines(async (batch) => {
     const rows = batch.map(({ settlement_external_id, line }) => ({
       settlement_id: ids.get(settlement_external_id),
-      ...lineRow(storable(settlement_external_id, line, seen)),
+      ...rowOf(settlement_external_id, line),
     }))
     await tx.query(
       `insert into staged_lines (settlement_id, ${LINE_COLUMNS.join(', ')})
@@ -175,14 +176,4 @@ async function stageLines(
   ])
   await tx.query('drop table staged_lines')
   return new Map(moved.map(({ settlement_id, touched }) => [settlement_id, touched]))
-}
-
-/** What is wrong with a line stands in the faults of its payout; stored it has to be in any case, with the net that the source states. */
-function storable(settlement: string, line: SettlementLine, seen: (text: string) => number): SettlementLine {
-  const nth = seen(`${settlement}\u0000${line.external_id}`)
-  return {
-    ...line,
-    gross_minor: line.net_minor + line.fee_minor,
-    ...(nth === 1 ? {} : { external_id: `${line.external_id.slice(0, 180)}#${nth}` }),
-  }
 }

@@ -1,8 +1,25 @@
+import { occurrenceCounter } from '../model/occurrences.ts'
 import type { SettlementLine } from '../model/settlement.ts'
 import { needsMatch } from './rules.ts'
 
+/**
+ * Returns a function that makes the table's row of a line. Whatever is wrong with a line stands in the faults of its payout; stored it
+ * has to be in any case, with the net that its source states, and under a name of its own where it is there twice.
+ */
+export function lineStorer(): (settlement_external_id: string, line: SettlementLine) => Record<string, unknown> {
+  const seen = occurrenceCounter()
+  return (settlement, line) => {
+    const nth = seen(`${settlement}\u0000${line.external_id}`)
+    return lineRow({
+      ...line,
+      gross_minor: line.net_minor + line.fee_minor,
+      ...(nth === 1 ? {} : { external_id: `${line.external_id.slice(0, 180)}#${nth}` }),
+    })
+  }
+}
+
 /** One line as the table keeps it: what a settlement line says, its references in columns of their own. */
-export function lineRow({ references, ...line }: SettlementLine): Record<string, unknown> {
+function lineRow({ references, ...line }: SettlementLine): Record<string, unknown> {
   const { fx = null, row = null, ...plain } = line
   return {
     ...plain,

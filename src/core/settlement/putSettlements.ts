@@ -2,7 +2,7 @@ import type { Tx } from '../../db/pool.ts'
 import type { CoreContext } from '../context.ts'
 import { HubError } from '../errors.ts'
 import type { SettlementHeader } from '../model/settlement.ts'
-import type { ProofFault } from './rulesProof.ts'
+import { FAULTS_KEPT_MAX, type FileProof, type ProofFault, type SettlementProof } from './rulesProof.ts'
 
 /** A payout as it is stored: what its source says, what its lines come to, and what is wrong with it. */
 export interface SettlementToPut {
@@ -13,6 +13,54 @@ export interface SettlementToPut {
   difference_minor: number
   faults: readonly ProofFault[]
 }
+
+/** `others`: faults of rows that may be of any payout of a file. A payout whose source never said what it paid out is stored as pending. */
+export function toPut(proof: SettlementProof, others: readonly ProofFault[], now: Date): SettlementToPut {
+  const { fee_minor, sum_minor, difference_minor } = proof
+  return {
+    header: proof.header ?? unstated(proof, now),
+    // As its lines are stored: one whose net is not gross less fee counts with its net.
+    gross_minor: sum_minor + fee_minor,
+    fee_minor,
+    net_minor: sum_minor,
+    difference_minor,
+    faults: [...proof.faults, ...others].slice(0, FAULTS_KEPT_MAX),
+  }
+}
+
+/** What only an earlier, broken file has told under names that begin like these: a payout of nothing, from now on. */
+export async function emptied(
+  tx: Tx,
+  connection_id: string,
+  { all_of, settlements }: Pick<FileProof, 'all_of' | 'settlements'>,
+): Promise<SettlementToPut[]> {
+  if (all_of.length === 0) return []
+  const rows = await tx.query<{ external_id: string; currency: string; created_at: string }>(
+    `select external_id, currency, created_at from settlements
+     where connection_id = $1 and source = 'file' and status <> 'cancelled' and external_id <> all($3::text[])
+       and exists (select 1 from unnest($2::text[]) as p(prefix) where starts_with(external_id, p.prefix))`,
+    [connection_id, all_of, settlements.map(({ external_id }) => external_id)],
+  )
+  const nothing = { gross_minor: 0, fee_minor: 0, net_minor: 0, difference_minor: 0, faults: [] }
+  return rows.map((row) => ({ header: { ...BARE, ...row, status: 'cancelled' }, ...nothing }))
+}
+
+const BARE = {
+  payout_minor: 0,
+  arrival_at: null,
+  bank_reference: null,
+  control_minor: null,
+  begin_minor: null,
+  end_minor: null,
+} as const
+
+const unstated = ({ external_id, currency }: SettlementProof, now: Date): SettlementHeader => ({
+  ...BARE,
+  external_id,
+  status: 'pending',
+  currency,
+  created_at: now.toISOString(),
+})
 
 export interface PutSettlement {
   id: string

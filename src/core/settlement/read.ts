@@ -3,6 +3,7 @@ import type { Queryable } from '../../db/pool.ts'
 import { HubError } from '../errors.ts'
 import { bridgeOf, type Bridge, type BridgeLine } from '../books/rulesBridge.ts'
 import { bridgeSvg } from '../books/rulesBridgeSvg.ts'
+import { listLines, type SettlementLineFilter, type SettlementLineRow } from './readLines.ts'
 
 export interface SettlementFilter extends PageRequest {
   connection?: string | undefined
@@ -58,24 +59,6 @@ export async function listSettlements(q: Queryable, filter: SettlementFilter): P
   return pageOf(filter, KEYSET, rows)
 }
 
-export interface SettlementLineRow {
-  id: number
-  external_id: string
-  kind: string
-  vendor_type: string
-  at: string
-  currency: string
-  gross_minor: number
-  fee_minor: number
-  net_minor: number
-  order_id: string | null
-  order_external_id: string | null
-  order_number: string | null
-  payment_id: number | null
-  match_state: string
-  match_reason: string | null
-}
-
 export interface SettlementBreak {
   id: number
   type: string
@@ -92,16 +75,6 @@ export interface SettlementShown extends SettlementRow {
   /** What stands open about it, its lines and its bank lines. */
   breaks: SettlementBreak[]
   lines: Page<SettlementLineRow>
-}
-
-const LINES_KEYSET: Keyset<SettlementLineRow> = {
-  kinds: ['integer'],
-  after: 'id > ?::bigint',
-  keyOf: (row) => [row.id],
-}
-
-export interface SettlementLineFilter extends PageRequest {
-  match_state?: string | undefined
 }
 
 /** One payout, its bridge and a page of its lines. `id`: the hub's id, or the gateway's own. Faults: `not_found`, `conflict`. */
@@ -122,7 +95,7 @@ export async function showSettlement(
   return { ...(plainRows<SettlementRow>([found])[0] ?? found), bridge, proof_faults, breaks, lines }
 }
 
-async function findSettlement(q: Queryable, id: string): Promise<SettlementRow & { proof_faults: unknown[] }> {
+export async function findSettlement(q: Queryable, id: string): Promise<SettlementRow & { proof_faults: unknown[] }> {
   const condition = isUuid(id) ? 's.id = $1::uuid' : 's.external_id = $1'
   const [found, ...others] = await q.query<SettlementRow & { proof_faults: unknown[] }>(
     `select ${COLUMNS}, s.proof_faults from settlements s where ${condition} limit 2`,
@@ -161,6 +134,7 @@ export interface SettlementSummary {
   unmatched: number
   /** What its lines come to, kind by kind, in net. */
   by_kind: Record<string, number>
+  /** What the bank has shown of it; one line may pay several payouts. */
   bank_lines: { id: number; booked_on: string; currency: string; amount_minor: number; reference: string | null }[]
   breaks: SettlementBreak[]
 }
@@ -175,8 +149,8 @@ export async function summariseSettlement(q: Queryable, id: string): Promise<Set
     [found.id],
   )
   const bank_lines = await q.query<SettlementSummary['bank_lines'][number]>(
-    `select id, booked_on, currency, amount_minor, reference from bank_lines where settlement_id = $1 and match_state = 'matched'
-     order by id`,
+    `select b.id, b.booked_on::text as booked_on, b.currency, b.amount_minor, b.reference from bank_lines b join settlements s on s.id = $1
+     where b.match_state = 'matched' and (b.settlement_id = s.id or b.match_group_id = s.bank_group_id) order by b.id`,
     [found.id],
   )
   const { external_id, connection_id, status, proof, version, currency, gross_minor, net_minor } = found
@@ -227,22 +201,4 @@ export async function bridgeOfSettlement(q: Queryable, id: string): Promise<Sett
 export async function bridgePicture(q: Queryable, id: string): Promise<string> {
   const { external_id, connection_id, date, status, ...bridge } = await bridgeOfSettlement(q, id)
   return bridgeSvg({ name: external_id, connection_id, date, status }, bridge)
-}
-
-async function listLines(
-  q: Queryable,
-  settlementId: string,
-  filter: SettlementLineFilter,
-): Promise<Page<SettlementLineRow>> {
-  const { where, params, fetch } = pageQuery(filter, LINES_KEYSET, [
-    ['settlement_id = ?::uuid', settlementId],
-    ['match_state = ?', filter.match_state],
-  ])
-  const rows = await q.query<SettlementLineRow>(
-    `select id, external_id, kind, vendor_type, at, currency, gross_minor, fee_minor, net_minor, order_id, order_external_id, order_number,
-            payment_id, match_state, match_reason
-     from settlement_lines${where} order by id limit ${fetch}`,
-    params,
-  )
-  return pageOf(filter, LINES_KEYSET, rows)
 }

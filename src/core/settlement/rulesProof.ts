@@ -1,5 +1,5 @@
 import { occurrenceCounter } from '../model/occurrences.ts'
-import type { RowFault, SettlementHeader, SettlementLine } from '../model/settlement.ts'
+import type { RowFault, Settlement, SettlementHeader, SettlementLine } from '../model/settlement.ts'
 
 /**
  * Whether a payout explains itself, found out line by line in bounded memory, because a file of it may have millions of rows.
@@ -62,6 +62,8 @@ export interface FileProof {
   faults_count: number
   warnings: ProofWarning[]
   warnings_count: number
+  /** What names begin with of which this file has told all. */
+  all_of: string[]
 }
 
 /** How many faults and warnings are kept in words; all are counted. */
@@ -84,6 +86,7 @@ export interface SettlementTotals {
   line: (settlement_external_id: string, line: SettlementLine) => void
   warn: (row: number, message: string) => void
   fault: (fault: RowFault) => void
+  allOf: (prefix: string) => void
   result: () => FileProof
 }
 
@@ -95,6 +98,7 @@ export function settlementTotals(): SettlementTotals {
   const seen = occurrenceCounter()
   const said = new Map<string, ProofWarning>()
   const file = { faults: [] as ProofFault[], faults_count: 0 }
+  const allOf = new Set<string>()
   let warningsCount = 0
   const ofId = (external_id: string, currency: string): Open => {
     const known = open.get(external_id)
@@ -145,6 +149,7 @@ export function settlementTotals(): SettlementTotals {
       if (said.size < WARNINGS_KEPT_MAX && !said.has(message)) said.set(message, { row, message })
     },
     fault: ({ row, column, message }) => keep(file, { ...faultOf('unreadable', row, message), column }),
+    allOf: (prefix) => void allOf.add(prefix),
     result: () => {
       if (open.size === 0) keep(file, faultOf('missing_header', null, 'there is no payout in the file'))
       return {
@@ -152,9 +157,21 @@ export function settlementTotals(): SettlementTotals {
         ...file,
         warnings: [...said.values()],
         warnings_count: warningsCount,
+        all_of: [...allOf],
       }
     },
   }
+}
+
+/** The same of one payout that came whole, as an API gives it. */
+export function provenPayout({ lines, ...stated }: Settlement): SettlementProof {
+  const header = { ...stated, control_minor: null, begin_minor: null, end_minor: null }
+  const totals = settlementTotals()
+  totals.settlement(header)
+  for (const line of lines) totals.line(stated.external_id, line)
+  const [proof] = totals.result().settlements
+  if (proof === undefined) throw new RangeError('a payout was told and is not there')
+  return proof
 }
 
 function proven(external_id: string, open: Open): SettlementProof {

@@ -138,7 +138,8 @@ begin
   if gone.id is null then return; end if;
   delete from match_expected where payment_id = any(gone.payment_ids) and group_id = wanted;
   delete from match_order_totals where order_id = gone.order_id and group_id = wanted;
-  update settlement_lines set match_state = 'unmatched', match_group_id = null, match_rule = null
+  -- The payment too: the group has named it, and lines that name one themselves find it again.
+  update settlement_lines set match_state = 'unmatched', match_group_id = null, match_rule = null, payment_id = null
   where id = any(gone.line_ids) and match_group_id = wanted;
 end $$;
 create function dissolve_match_of_line() returns trigger language plpgsql as $$

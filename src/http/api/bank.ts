@@ -66,6 +66,7 @@ export const BankLineSchema = named<BankLineRow>('BankLine', {
   match_state: text,
   match_rule: maybeText,
   settlement_id: Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'uuid' }),
+  match_id: maybeCount,
   text: maybeText,
   has_text: flag,
 })

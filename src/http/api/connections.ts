@@ -44,6 +44,13 @@ export const ConnectionSchema = named<ConnectionRow>('Connection', {
   last_errors: listOf({ operation: text, at: instant, status: maybeCount, error_code: text }),
 })
 
+const Tested = Type.Object(
+  {
+    shown: Type.String(),
+    checks: Type.Optional(listOf({ name: text, ok: Type.Boolean(), detail: text, expires_at: maybeInstant })),
+  },
+  closed,
+)
 const Reason = Type.Object({ reason: Type.String({ minLength: 1, maxLength: 200 }) }, closed)
 
 export function connectionRoutes(app: App, hub: Hub): void {
@@ -85,12 +92,17 @@ export function connectionRoutes(app: App, hub: Hub): void {
     {
       schema: {
         tags,
-        summary: 'Make one cheap call and show what came back',
+        summary: 'Make one cheap call and show what came back, with the checks of a connector that looks at more',
         params: textId,
-        response: { 200: Type.Object({ shown: Type.String() }, closed), ...FAULTS },
+        response: { 200: Tested, ...FAULTS },
       },
     },
-    async (request) => ({ shown: await testConnection(hub, request.params.id) }),
+    async (request) => {
+      const { shown, checks } = await testConnection(hub, request.params.id)
+      if (checks === undefined) return { shown }
+      const dated = checks.map((check) => ({ ...check, expires_at: check.expires_at?.toISOString() ?? null }))
+      return { shown, checks: dated }
+    },
   )
 
   app.post(

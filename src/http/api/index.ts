@@ -6,25 +6,29 @@ import { ApiKey, apiKeyRoutes } from './apiKeys.ts'
 import { SettlementBridgeSchema, bridgeRoutes } from './bridge.ts'
 import { Break, breakRoutes, BreakShownSchema } from './breaks.ts'
 import { BankLineSchema, bankRoutes, BankStatementSchema } from './bank.ts'
+import { AwaitedAnswer, answerRoutes } from './answers.ts'
 import { Case, caseRoutes } from './cases.ts'
 import { CloseCheckSchema, closeRoutes } from './close.ts'
 import { connectionRoutes, ConnectionSchema } from './connections.ts'
 import { CycleCount, CycleCountListed, cycleCountRoutes } from './cycleCounts.ts'
 import { DeadLetter, deadLetterRoutes } from './deadLetters.ts'
+import { ErpDocumentSchema, ErpDocumentShownSchema, erpRoutes } from './erp.ts'
 import { ContributionSchema, FeeAudit, feeRoutes, FeeAuditTotal, TariffSchema } from './fees.ts'
 import { fileRoutes, InboundFile } from './files.ts'
 import { FulfillmentOrder, fulfillmentOrderRoutes, FulfillmentOrderSummary } from './fulfillmentOrders.ts'
 import { Hold, holdRoutes, RefusedHold } from './holds.ts'
 import { InboxMessage, InboxMessageShown, inboxRoutes } from './inbox.ts'
+import { Label, labelRoutes, LabelSummary } from './labels.ts'
 import { Journal, JournalShownSchema, journalRoutes } from './journals.ts'
 import { Listing, listingRoutes } from './listings.ts'
+import { MatchSchema, matchRoutes, SuggestionSchema } from './matches.ts'
 import { Movement, movementRoutes, StockLot } from './movements.ts'
 import { Order, orderRoutes, OrderSummary, ParkedOrder } from './orders.ts'
 import { OutboxEffect, OutboxEffectShown, outboxRoutes } from './outbox.ts'
 import { peakRoutes } from './peak.ts'
 import { PROBLEM_SCHEMA } from './schemas.ts'
 import { RoutingExplanation, RoutingRulesShown, routingRoutes, RoutingVersion } from './routing.ts'
-import { Settlement, settlementRoutes, SettlementShownSchema } from './settlements.ts'
+import { Settlement, settlementRoutes, SettlementShownSchema, SettlementSummarySchema } from './settlements.ts'
 import { settlementFileRoutes } from './settlementFiles.ts'
 import { SkuExplanation, StockLevel, stockRoutes } from './stock.ts'
 import { stockRuleRoutes, StockRuleSchema } from './stockRules.ts'
@@ -37,12 +41,15 @@ const NAMED = [
   Break,
   BreakShownSchema,
   Case,
+  AwaitedAnswer,
   CloseCheckSchema,
   ConnectionSchema,
   ContributionSchema,
   CycleCount,
   CycleCountListed,
   DeadLetter,
+  ErpDocumentSchema,
+  ErpDocumentShownSchema,
   FeeAudit,
   FeeAuditTotal,
   FulfillmentOrder,
@@ -52,8 +59,11 @@ const NAMED = [
   InboxMessage,
   InboxMessageShown,
   Journal,
+  Label,
+  LabelSummary,
   JournalShownSchema,
   Listing,
+  MatchSchema,
   Movement,
   Order,
   OrderSummary,
@@ -67,20 +77,24 @@ const NAMED = [
   Settlement,
   SettlementBridgeSchema,
   SettlementShownSchema,
+  SettlementSummarySchema,
   SkuExplanation,
   StockLevel,
   StockRuleSchema,
   Supply,
   StockLot,
+  SuggestionSchema,
   TariffSchema,
 ]
 
 const RESOURCES = [
   orderRoutes,
   fulfillmentOrderRoutes,
+  labelRoutes,
   stockRoutes,
   stockRuleRoutes,
   caseRoutes,
+  answerRoutes,
   peakRoutes,
   supplyRoutes,
   movementRoutes,
@@ -94,11 +108,13 @@ const RESOURCES = [
   settlementRoutes,
   bankRoutes,
   settlementFileRoutes,
+  matchRoutes,
   breakRoutes,
   feeRoutes,
   bridgeRoutes,
   journalRoutes,
   closeRoutes,
+  erpRoutes,
   routingRoutes,
   connectionRoutes,
   apiKeyRoutes,

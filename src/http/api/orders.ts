@@ -50,6 +50,8 @@ const summary = {
   ship_country: maybeText,
   service_level: maybeText,
   ship_by: maybeInstant,
+  deliver_by: maybeInstant,
+  delivered_at: maybeInstant,
   hold_reason: maybeText,
   held_at: maybeInstant,
   has_person: flag,
@@ -111,6 +113,9 @@ export const Order = named<Omit<OrderShown, 'person_id'>>('Order', {
     tracking_number: maybeText,
     tracking_url: maybeText,
     shipped_at: instant,
+    tracking_status: maybeText,
+    tracking_at: maybeInstant,
+    delivered_at: maybeInstant,
     lines: listOf({ order_line_id: count, sku: text, quantity: count, lot: maybeText }),
   }),
   payments: listOf({

@@ -6,7 +6,7 @@ import { closed } from '../../core/model/schema.ts'
 import { checkDocument } from '../../core/settlement/rulesShown.ts'
 import type { Connection, Hub } from '../../hub.ts'
 import { checkSettlementFile, importSettlementBytes, settlementSettings } from '../../queues/settlementFiles.ts'
-import type { App } from '../app.ts'
+import { actorOf, type App } from '../app.ts'
 import { anything, anyValue, count, FAULTS, flag, listOf, maybeCount, maybeText, text, uuid } from './schemas.ts'
 
 /** The file is the body as it is; JSON too, because the text of its amounts must not become numbers on the way. */
@@ -101,9 +101,10 @@ export function settlementFileRoutes(app: App, hub: Hub): void {
           name: fileName,
           bytes: bytesOfBuffer(bodyOf(request.body)),
           known,
+          by: actorOf(request).name,
         })
         const { file_id, outcome, format, sha256, matched, settlements } = imported
-        const ok = settlements.every(({ proof }) => proof === 'proven')
+        const ok = settlements.every(({ proof }) => proof !== 'held')
         return { ok, file_id, outcome, format, sha256, matched, settlements }
       },
     )

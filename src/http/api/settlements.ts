@@ -1,8 +1,10 @@
 import {
   listSettlements,
   showSettlement,
+  summariseSettlement,
   type SettlementRow,
   type SettlementShown,
+  type SettlementSummary,
 } from '../../core/settlement/read.ts'
 import type { Hub } from '../../hub.ts'
 import type { App } from '../app.ts'
@@ -43,32 +45,60 @@ const payout = {
   version: count,
   recorded_at: instant,
 }
+const openBreak = { id: count, type: text, state: text, currency: text, amount_minor: count, owner: maybeText }
 export const Settlement = named<SettlementRow>('Settlement', payout)
 export const SettlementShownSchema = named<SettlementShown>('SettlementShown', {
   ...payout,
   bridge: listOf({ kind: text, lines: count, gross_minor: count, fee_minor: count, net_minor: count }),
   proof_faults: Type.Array(anyValue),
-  breaks: listOf({ id: count, type: text, state: text, currency: text, amount_minor: count, owner: maybeText }),
+  breaks: listOf(openBreak),
   lines: Type.Object({
     rows: listOf({
       id: count,
       external_id: text,
       kind: text,
+      fee_type: maybeText,
       vendor_type: text,
       at: instant,
       currency: text,
       gross_minor: count,
       fee_minor: count,
       net_minor: count,
+      sku: maybeText,
+      quantity: maybeCount,
       order_id: maybeText,
       order_external_id: maybeText,
       order_number: maybeText,
       payment_id: maybeCount,
       match_state: text,
+      match_rule: maybeText,
       match_reason: maybeText,
+      match_id: maybeCount,
+      file_row: maybeCount,
     }),
     next_cursor: maybeText,
   }),
+})
+
+export const SettlementSummarySchema = named<SettlementSummary>('SettlementSummary', {
+  id: uuid,
+  external_id: text,
+  connection_id: text,
+  status: text,
+  proof: text,
+  version: count,
+  currency: text,
+  gross_minor: count,
+  fees_minor: count,
+  net_minor: count,
+  payout_minor: count,
+  difference_minor: count,
+  lines: count,
+  matched: count,
+  unmatched: count,
+  by_kind: Type.Record(Type.String(), Type.Integer()),
+  bank_lines: listOf({ id: count, booked_on: text, currency: text, amount_minor: count, reference: maybeText }),
+  breaks: listOf(openBreak),
 })
 
 export function settlementRoutes(app: App, hub: Hub): void {
@@ -101,5 +131,18 @@ export function settlementRoutes(app: App, hub: Hub): void {
       },
     },
     async (request) => showSettlement(hub.db, request.params.id, request.query),
+  )
+
+  app.get(
+    '/settlements/:id/summary',
+    {
+      schema: {
+        tags: ['settlements'],
+        summary: 'One payout in figures: gross, fees, net, how much is matched, what the bank showed, what stands open',
+        params: textId,
+        response: { 200: SettlementSummarySchema.ref, ...FAULTS },
+      },
+    },
+    async (request) => summariseSettlement(hub.db, request.params.id),
   )
 }

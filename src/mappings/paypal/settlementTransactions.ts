@@ -1,52 +1,12 @@
-import Type, { type Static } from 'typebox'
 import { HubError } from '../../core/errors.ts'
-import { minorFromDecimal } from '../../core/model/money.ts'
-import { checker } from '../../core/model/validate.ts'
-import { parseDate } from '../amounts.ts'
 import { faultOfRow, type SettlementFormat, type SettlementReader, type SettlementSink } from '../settlement.ts'
-import { linkConversions, tellPeriod, type Entry } from './settlementWindows.ts'
+import { beginOf, inOrder, netOf, readPages, shownOf, type Page, type Shown } from './searchedRows.ts'
+import { linkConversions, tellPeriod } from './settlementWindows.ts'
 
 /**
  * Pages of the transaction search (`fields=all`, balance-affecting records only), one answer or a list of answers that follow each other.
  * The account's running balance is the proof: balance before + amount + fee = `ending_balance`, row after row and currency by currency.
  */
-
-const open = { additionalProperties: true } as const
-const maybe = <T extends Parameters<typeof Type.Optional>[0]>(schema: T) =>
-  Type.Optional(Type.Union([schema, Type.Null()]))
-const Money = Type.Object({ currency_code: Type.String({ pattern: '^[A-Z]{3}$' }), value: Type.String() }, open)
-const Info = Type.Object(
-  {
-    transaction_id: Type.String({ minLength: 1, maxLength: 100 }),
-    transaction_event_code: Type.String({ minLength: 1, maxLength: 20 }),
-    transaction_initiation_date: Type.String(),
-    transaction_updated_date: maybe(Type.String()),
-    transaction_status: maybe(Type.String()),
-    transaction_amount: Money,
-    fee_amount: maybe(Money),
-    paypal_reference_id: maybe(Type.String({ maxLength: 100 })),
-    invoice_id: maybe(Type.String({ maxLength: 200 })),
-    custom_field: maybe(Type.String({ maxLength: 256 })),
-    bank_reference_id: maybe(Type.String({ maxLength: 200 })),
-    ending_balance: maybe(Money),
-  },
-  open,
-)
-const Page = Type.Object(
-  {
-    transaction_details: Type.Array(Type.Object({ transaction_info: Type.Unknown() }, open)),
-    account_number: maybe(Type.String()),
-    start_date: maybe(Type.String()),
-    end_date: maybe(Type.String()),
-    page: maybe(Type.Integer()),
-    total_pages: maybe(Type.Integer()),
-    total_items: maybe(Type.Integer()),
-  },
-  open,
-)
-type Page = Static<typeof Page>
-const readPages = checker(Type.Array(Page, { minItems: 1 }), 'file_invalid')
-const readInfo = checker(Info)
 
 export const paypalTransactions: SettlementFormat = {
   id: 'paypal_transactions',
@@ -72,12 +32,6 @@ function listOf(text: string): unknown[] {
   } catch (thrown) {
     throw new HubError('file_invalid', 'the document is not whole JSON: it may have been cut off', { cause: thrown })
   }
-}
-
-/** An entry with the balance that the vendor shows behind it. */
-interface Shown {
-  entry: Entry
-  ending_minor: number | null
 }
 
 function tellPages(sink: SettlementSink, pages: readonly Page[]): void {
@@ -127,76 +81,6 @@ function checkPaging(sink: SettlementSink, pages: readonly Page[]): void {
         message: `the window ${window} has ${stated} rows, ${found} are here`,
       })
   }
-}
-
-function shownOf(value: unknown, row: number): Shown[] {
-  const info = readInfo(value)
-  // Denied and pending rows moved no money.
-  if (info.transaction_status === 'D' || info.transaction_status === 'P') return []
-  const { currency_code: currency, value: gross } = info.transaction_amount
-  const gross_minor = minorFromDecimal(gross, currency, 'transaction_amount')
-  const fee = info.fee_amount
-  if (fee && fee.currency_code !== currency)
-    throw new HubError('payload_invalid', 'the fee is in another currency than the amount', { path: 'fee_amount' })
-  const feeIn = fee ? minorFromDecimal(fee.value, currency, 'fee_amount') : 0
-  const ending = info.ending_balance
-  if (ending && ending.currency_code !== currency)
-    throw new HubError('payload_invalid', 'the balance is in another currency than the amount', {
-      path: 'ending_balance',
-    })
-  const at = info.transaction_updated_date ?? info.transaction_initiation_date
-  const entry: Entry = {
-    row,
-    transaction_id: info.transaction_id,
-    event_code: info.transaction_event_code,
-    reference_id: info.paypal_reference_id || null,
-    invoice_id: info.invoice_id?.trim() || null,
-    custom_field: info.custom_field?.trim().slice(0, 200) || null,
-    at: parseDate(at, { order: 'iso', path: 'transaction_updated_date' }),
-    currency,
-    gross_minor,
-    fee_minor: feeIn === 0 ? 0 : -feeIn,
-    bank_reference: info.bank_reference_id || null,
-    fx: null,
-    is_fee: false,
-  }
-  return [{ entry, ending_minor: ending ? minorFromDecimal(ending.value, currency, 'ending_balance') : null }]
-}
-
-const netOf = (entry: Entry): number => entry.gross_minor - entry.fee_minor
-
-const beginOf = ([first]: readonly Shown[]): number | null =>
-  first === undefined || first.ending_minor === null ? null : first.ending_minor - netOf(first.entry)
-
-/** By time; rows of one second in the order in which each goes on where the balance before it ended. */
-function inOrder(rows: readonly Shown[]): Shown[] {
-  const seconds = [...Map.groupBy(rows, ({ entry }) => entry.at)].toSorted(([a], [b]) => (a < b ? -1 : 1))
-  const ordered: Shown[] = []
-  for (const [, group] of seconds) ordered.push(...chained(group, ordered.at(-1)?.ending_minor ?? null))
-  return ordered
-}
-
-function chained(group: readonly Shown[], before: number | null): Shown[] {
-  const left = [...group]
-  const ordered: Shown[] = []
-  // Of the first second the start is the balance that no other row of it ends with.
-  let balance = before ?? startOf(left)
-  while (left.length > 0) {
-    const next = left.findIndex(
-      ({ entry, ending_minor }) => ending_minor !== null && ending_minor - netOf(entry) === balance,
-    )
-    const [row] = left.splice(Math.max(next, 0), 1)
-    if (row === undefined) break
-    ordered.push(row)
-    balance = row.ending_minor
-  }
-  return ordered
-}
-
-function startOf(group: readonly Shown[]): number | null {
-  const ends = new Set(group.map(({ ending_minor }) => ending_minor))
-  const starts = group.map(({ entry, ending_minor }) => (ending_minor === null ? null : ending_minor - netOf(entry)))
-  return starts.find((start) => start !== null && !ends.has(start)) ?? starts[0] ?? null
 }
 
 function checkChain(sink: SettlementSink, ordered: readonly Shown[], begin: number | null): void {

@@ -42,6 +42,7 @@ export interface Period {
  * comes after the last withdrawal is a window of its own that pays nothing out. Nothing is counted twice and nothing is left over.
  */
 export function tellPeriod(sink: SettlementSink, period: Period): void {
+  sink.allOf?.(`${period.id}:`)
   let balance = period.begin_minor
   let window: Entry[] = []
   let begin = balance
@@ -60,14 +61,14 @@ export function tellPeriod(sink: SettlementSink, period: Period): void {
   tellWindow(sink, period, { entries: window, begin, end: period.end_minor, withdrawal: null })
 }
 
-interface Window {
+export interface Window {
   entries: readonly Entry[]
   begin: number
   end: number
   withdrawal: Entry | null
 }
 
-function tellWindow(sink: SettlementSink, period: Period, window: Window): void {
+export function tellWindow(sink: SettlementSink, period: Period, window: Window): void {
   const { withdrawal, begin, end, entries } = window
   const { currency } = period
   const id = withdrawal?.transaction_id ?? `${period.id}:${currency}`

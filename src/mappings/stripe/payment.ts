@@ -41,6 +41,7 @@ const DISPUTE_STATUSES: Readonly<Record<string, Payment['status']>> = {
 function orEvent<S extends TSchema>(mapping: { from: S; map: Parameters<typeof defineMapping<S>>[0]['map'] }): Mapping {
   const bare = defineMapping(mapping)
   return {
+    ...bare,
     map: (payload, context) => {
       const wrapped = objectOfEvent(payload)
       if (wrapped === undefined) return bare.map(payload, context)

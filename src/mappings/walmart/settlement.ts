@@ -2,7 +2,17 @@ import { HubError } from '../../core/errors.ts'
 import { occurrenceCounter, textId } from '../../core/model/occurrences.ts'
 import type { SettlementLine } from '../../core/model/settlement.ts'
 import { parseAmount, parseDate } from '../amounts.ts'
-import { headLine, tableReader, type SettlementFormat, type SettlementSink, type TableRow } from '../settlement.ts'
+import {
+  exactJson,
+  faultOfRow,
+  headLine,
+  objectsUnder,
+  tableReader,
+  textOf,
+  type SettlementFormat,
+  type SettlementSink,
+  type TableRow,
+} from '../settlement.ts'
 
 /**
  * Reconciliation report v1 as CSV: one row is the summary with the total payable, each other row is one amount, and they add up to it.
@@ -64,21 +74,55 @@ export const walmartRecon: SettlementFormat = {
     return REQUIRED.every((column) => line.includes(column))
   },
   open: (sink) => {
-    const state: State = { sink, summary: undefined, ordinal: occurrenceCounter(), waiting: [] }
-    const row = tableReader(sink, { required: REQUIRED, short_rows: 'fault' }, (cells) => {
-      if (/^payment ?summary$/i.test(cells.cell('transaction type'))) readSummary(state, cells)
-      else if (state.summary === undefined) state.waiting.push(cells)
-      else readAmount(state, state.summary, cells)
-    })
+    const state = newState(sink)
+    const row = tableReader(sink, { required: REQUIRED, short_rows: 'fault' }, (cells) => readRow(state, cells))
+    return { row, end: () => endOf(state) }
+  },
+}
+
+/** The same rows as the API gives them: objects whose keys are the columns. An empty cell may come as two quotation marks. */
+export const walmartReconJson: SettlementFormat = {
+  id: 'walmart_recon_v1_json',
+  label: 'Walmart reconciliation report v1 (JSON)',
+  expects: 'a JSON document with the list reportData',
+  content: 'document',
+  delimiter: null,
+  accepts: (head) => /^\s*\{/.test(head) && head.includes('"reportData"'),
+  open: (sink) => {
+    const state = newState(sink)
     return {
-      row,
-      end: () => {
-        for (const { row: at } of state.waiting.slice(0, 1)) {
-          sink.fault({ row: at, column: 'transaction type', message: 'the row PaymentSummary has to come first' })
+      row: ([text = '']) => {
+        for (const [index, fields] of objectsUnder(exactJson(text), 'reportData').entries()) {
+          const cells = new Map(
+            Object.entries(fields).map(([name, value]) => [name.trim().toLowerCase(), cellText(value)]),
+          )
+          const row = index + 1
+          faultOfRow(sink, row, () =>
+            readRow(state, { row, cell: (column) => cells.get(column) ?? '', has: (column) => cells.has(column) }),
+          )
         }
+        endOf(state)
       },
+      end: () => undefined,
     }
   },
+}
+
+const cellText = (value: unknown): string => textOf(value).replace(/^""$/, '')
+
+function newState(sink: SettlementSink): State {
+  return { sink, summary: undefined, ordinal: occurrenceCounter(), waiting: [] }
+}
+
+function readRow(state: State, cells: TableRow): void {
+  if (/^payment ?summary$/i.test(cells.cell('transaction type'))) readSummary(state, cells)
+  else if (state.summary === undefined) state.waiting.push(cells)
+  else readAmount(state, state.summary, cells)
+}
+
+function endOf({ sink, waiting }: State): void {
+  for (const { row } of waiting.slice(0, 1))
+    sink.fault({ row, column: 'transaction type', message: 'the row PaymentSummary has to come first' })
 }
 
 interface Summary {

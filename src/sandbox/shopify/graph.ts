@@ -1,6 +1,9 @@
 import { buildSchema, execute, GraphQLError, parse, validate, type DocumentNode } from 'graphql'
 import { decimalFromMinor } from '../../core/model/money.ts'
 import { customerNumber, type Face } from './payloads.ts'
+import type { PaymentsOptions } from './payments.ts'
+import { accountNode } from './paymentsGraph.ts'
+import { connection, pageOf, type Paging } from './paging.ts'
 import { SDL } from './schema.ts'
 import { fulfill, setQuantities } from './writes.ts'
 import { financialStatus, linesTotal, secondOf, taxIn, unitsOf } from './shop.ts'
@@ -23,6 +26,8 @@ export interface GraphContext {
   now: () => Date
   newId: () => string
   commit: (event: ShopEvent) => void
+  /** Undefined: the shop has no Shopify Payments. */
+  payments: PaymentsOptions | undefined
 }
 
 export interface GraphRequest {
@@ -33,34 +38,6 @@ export interface GraphRequest {
 const schema = buildSchema(SDL)
 
 // ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-interface Paging {
-  first?: number
-  after?: string | null
-}
-
-function pageOf<T>(all: readonly T[], keyOf: (item: T) => string, { first = 50, after }: Paging) {
-  const start = after ? all.findIndex((item) => keyOf(item) > Buffer.from(after, 'base64').toString()) : 0
-  const items = start < 0 ? [] : all.slice(start, start + first)
-  const last = items.at(-1)
-  return {
-    items,
-    pageInfo: {
-      hasNextPage: start >= 0 && start + first < all.length,
-      endCursor: last === undefined ? null : Buffer.from(keyOf(last)).toString('base64'),
-    },
-  }
-}
-
-const numberKey = (index: number): string => String(index).padStart(6, '0')
-
-/** A connection over a list whose order never changes. */
-function connection<T>(all: readonly T[], toNode: (item: T) => unknown) {
-  return (paging: Paging) => {
-    const page = pageOf([...all.entries()], ([index]) => numberKey(index), paging)
-    return { pageInfo: page.pageInfo, nodes: page.items.map(([, item]) => toNode(item)) }
-  }
-}
 
 const firstOf = <T>(all: readonly T[]) => ({ first = all.length }: Paging): T[] => all.slice(0, first) // prettier-ignore
 
@@ -260,6 +237,8 @@ const roots = {
       )
       return item === undefined ? null : itemNode(item, context)
     }),
+  shopifyPaymentsAccount: (_: unknown, context: GraphContext) =>
+    context.payments === undefined ? null : accountNode(context),
   inventorySetQuantities: setQuantities,
   fulfillmentCreate: fulfill,
 }

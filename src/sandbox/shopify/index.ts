@@ -9,7 +9,17 @@ import {
 } from '../simulator.ts'
 import { answerGraph, costOf, type GraphContext } from './graph.ts'
 import { messagesOf, type Face } from './payloads.ts'
-import { applyEvent, newShop, soldOrder, type ShelfItem, type Shop, type ShopEvent } from './shop.ts'
+import {
+  applyEvent,
+  newShop,
+  soldOrder,
+  type ShelfItem,
+  type Shop,
+  type ShopEvent,
+  type ShopOrder,
+  type ShopTransaction,
+} from './shop.ts'
+import { paymentsDesk, rowsOf, type PaymentsDesk, type PaymentsOptions } from './payments.ts'
 import { verbsOf } from './verbs.ts'
 import { startSender, uuidOf, type Delivery } from './webhooks.ts'
 
@@ -21,6 +31,12 @@ export interface ShopifySimulatorOptions extends SimulatorOptions {
   shop?: string
   /** Size and refill of the cost bucket, and the most one query may cost. Shopify's standard plan unless told otherwise. */
   points?: { max: number; per_second: number; query_max: number }
+  /** The shop takes its money through Shopify Payments; absent: through a gateway of its own. */
+  payments?: PaymentsOptions
+}
+
+export interface ShopifySimulator extends Storefront {
+  readonly payments: PaymentsDesk
 }
 
 /** One line of the journal: what happened and which messages it set off, together, so that neither is ever without the other. */
@@ -60,7 +76,7 @@ function deliveriesOf(event: ShopEvent, shop: Shop, connection_id: string, face:
 }
 
 /** A Shopify shop on 127.0.0.1: its GraphQL Admin API, its webhooks, and its buyers' verbs. What it is told it keeps in its journal. */
-export async function startShopifySimulator(options: ShopifySimulatorOptions): Promise<Storefront> {
+export async function startShopifySimulator(options: ShopifySimulatorOptions): Promise<ShopifySimulator> {
   const { connection_id, currency, now, random } = options
   const domain = options.shop ?? `${connection_id.toLowerCase().replaceAll(/[^a-z0-9-]/g, '-')}.myshopify.com`
   const face = { shop: domain, currency }
@@ -83,6 +99,12 @@ export async function startShopifySimulator(options: ShopifySimulatorOptions): P
   })
 
   const commit = (event: ShopEvent): void => {
+    store(event)
+    const taken = takenBy(event, shop)
+    if (options.payments !== undefined && taken !== undefined && taken.transactions.length > 0)
+      store({ type: 'booked', at: event.at, rows: rowsOf(taken.order, taken.transactions, options.payments) })
+  }
+  const store = (event: ShopEvent): void => {
     applyEvent(shop, event)
     const deliveries = deliveriesOf(event, shop, connection_id, face)
     journal.append({ event, deliveries })
@@ -99,7 +121,7 @@ export async function startShopifySimulator(options: ShopifySimulatorOptions): P
   if (missing.length > 0) commit({ type: 'stocked', at: now().toISOString(), products: missing })
   sender.send([...unsettled.values()])
 
-  const context: GraphContext = { shop, face, location_id, now, newId, commit }
+  const context: GraphContext = { shop, face, location_id, now, newId, commit, payments: options.payments }
   const bucket = createBucket(options.points ?? STANDARD, now)
   const server = createServer((request, response) => {
     void serve(request, response, { context, bucket, token: secrets.access_token, faults: () => faults, random })
@@ -133,12 +155,25 @@ export async function startShopifySimulator(options: ShopifySimulatorOptions): P
     },
     products: () => [...shop.shelf.values()].map((item) => productOf(item)),
     ...verbsOf(context),
+    payments: paymentsDesk(context, options.payments),
     ledger: () => ({
       orders: [...shop.orders.values()].map((order) => soldOrder(order, currency)),
       shown: Object.fromEntries([...shop.shelf.values()].map((item) => [item.sku, item.available])),
       stock_writes: stockWrites,
     }),
   }
+}
+
+/** The money that an event moved between buyer and merchant. */
+function takenBy(
+  event: ShopEvent,
+  shop: Shop,
+): { order: Pick<ShopOrder, 'id' | 'name'>; transactions: readonly ShopTransaction[] } | undefined {
+  if (event.type === 'sold') return { order: event.order, transactions: event.order.transactions }
+  const order = 'order_id' in event ? shop.orders.get(event.order_id) : undefined
+  if (order === undefined) return undefined
+  if (event.type === 'paid') return { order, transactions: [event.transaction] }
+  return event.type === 'refunded' ? { order, transactions: event.refund.transactions } : undefined
 }
 
 const productOf = ({ sku, title, price_minor, available }: ShelfItem): Product => ({

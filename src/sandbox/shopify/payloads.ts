@@ -212,6 +212,9 @@ export function messagesOf(event: ShopEvent, order: ShopOrder | undefined, face:
     }
     case 'stocked':
     case 'stock_written':
+    case 'booked':
+    case 'paid_out':
+    case 'payout_moved':
       return []
   }
 }

@@ -1,3 +1,5 @@
+import { PAYMENTS_SDL } from './schemaPayments.ts'
+
 /**
  * The part of Shopify's Admin schema (2026-10) that the simulator speaks, written by hand. `scripts/check-graphql.ts` proves that
  * every type, field and argument here exists in the real one under the same type.
@@ -10,6 +12,7 @@ export const SDL = /* GraphQL */ `
   scalar DateTime
   scalar Decimal
   scalar UnsignedInt64
+  scalar BigInt
   scalar URL
 
   schema {
@@ -23,6 +26,7 @@ export const SDL = /* GraphQL */ `
     orders(first: Int, after: String, sortKey: OrderSortKeys = PROCESSED_AT, query: String): OrderConnection!
     productVariants(first: Int, after: String): ProductVariantConnection!
     nodes(ids: [ID!]!): [Node]!
+    shopifyPaymentsAccount: ShopifyPaymentsAccount
   }
 
   type Mutation {
@@ -47,6 +51,7 @@ export const SDL = /* GraphQL */ `
   }
   type MoneyV2 {
     amount: Decimal!
+    currencyCode: CurrencyCode!
   }
   type MoneyBag {
     shopMoney: MoneyV2!
@@ -322,4 +327,5 @@ export const SDL = /* GraphQL */ `
     NON_MUTABLE_INVENTORY_ITEM
     NO_DUPLICATE_INVENTORY_ITEM_ID_GROUP_ID_PAIR
   }
+  ${PAYMENTS_SDL}
 `

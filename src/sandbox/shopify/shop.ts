@@ -1,4 +1,5 @@
 import type { Product, SoldOrder } from '../simulator.ts'
+import { applyToBalance, newBalance, type Balance, type BalanceEvent } from './balance.ts'
 
 /** The shop's memory and how each event changes it. Pure: the journal's events, folded again, give the same shop. */
 
@@ -70,16 +71,25 @@ export type ShopEvent = { at: string } & (
   | { type: 'fulfilled'; order_id: string; fulfillment: ShopFulfillment }
   /** `answer`: what was said under this key, word for word, because a replay must hear the same. */
   | { type: 'stock_written'; key: string; parameters: string; rows: StockRow[]; answer: unknown }
+  | BalanceEvent
 )
 
 export interface Shop {
   shelf: Map<string, ShelfItem>
   orders: Map<string, ShopOrder>
   keys: Map<string, { parameters: string; answer: unknown }>
+  /** What Shopify Payments took, gave back and paid out. */
+  balance: Balance
   events: number
 }
 
-export const newShop = (): Shop => ({ shelf: new Map(), orders: new Map(), keys: new Map(), events: 0 })
+export const newShop = (): Shop => ({
+  shelf: new Map(),
+  orders: new Map(),
+  keys: new Map(),
+  balance: newBalance(),
+  events: 0,
+})
 
 /** Shopify's update times have whole seconds. */
 export const secondOf = (at: string): string => `${at.slice(0, 19)}Z`
@@ -107,6 +117,10 @@ export function applyEvent(shop: Shop, event: ShopEvent): void {
       return edit(shop, event)
     case 'refunded':
       return refund(shop, event)
+    case 'booked':
+    case 'paid_out':
+    case 'payout_moved':
+      return applyToBalance(shop.balance, event)
   }
 }
 

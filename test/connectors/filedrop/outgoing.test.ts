@@ -3,15 +3,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { readCsv } from '../../../src/connectors/_kit/csv.ts'
-import type { FulfillmentRequest, Http, Port } from '../../../src/connectors/_kit/define.ts'
+import type { FulfillmentRequest, Port } from '../../../src/connectors/_kit/define.ts'
 import { openFileStore } from '../../../src/connectors/_kit/files.ts'
 import { fulfillment, orderFile, orderFileName } from '../../../src/connectors/filedrop/outgoing.ts'
 import type { Settings } from '../../../src/connectors/filedrop/settings.ts'
+import { portOf } from '../../kit/vendorPort.ts'
 
 const KEY = '019aa5f0-7b00-7abc-8def-001122334455'
 const NAME = `orders_acme_20251121T102312128_${KEY}.csv`
 const NOW = new Date('2026-11-21T10:00:00Z')
-const http: Http = { request: () => Promise.reject(new Error('no HTTP here')) }
 
 const REQUEST: FulfillmentRequest = {
   outbox_id: 7,
@@ -30,7 +30,7 @@ let port: Port<Settings>
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'crossdock-drop-'))
   const settings: Settings = { transport: { kind: 'folder', root }, partner: 'acme' }
-  port = { http, files: openFileStore({ kind: 'folder', root }), settings }
+  port = portOf({ files: openFileStore({ kind: 'folder', root }), settings })
 })
 afterEach(() => rmSync(root, { recursive: true }))
 
@@ -88,6 +88,38 @@ describe('order files', () => {
     expect(await fulfillment.confirm?.(port, [REQUEST], KEY)).toBe('done')
     await fulfillment.send(port, [REQUEST], KEY, NOW)
     expect(readdirSync(join(root, 'outgoing'))).toEqual([])
+  })
+
+  it('bring the labels along, which lie there before the orders that name them', async () => {
+    const label = {
+      carrier: 'GLS',
+      service: 'Parcel',
+      tracking_number: 'GLS1',
+      tracking_url: null,
+      files: () =>
+        Promise.resolve([{ name: 'FO-1-1.pdf', content_type: 'application/pdf', bytes: Buffer.from('%PDF-x') }]),
+    }
+    const erased = { ...label, tracking_number: 'GLS2', files: () => Promise.resolve([]) }
+    const requests = [
+      { ...REQUEST, label },
+      { ...REQUEST, outbox_id: 8, fulfillment_order: 'FO-2', label: erased },
+      { ...REQUEST, outbox_id: 9, fulfillment_order: 'FO-3' },
+    ]
+    await fulfillment.send(port, requests, KEY, NOW)
+    expect(readdirSync(join(root, 'outgoing')).toSorted()).toEqual(['label_FO-1-1.pdf', NAME])
+    const [header, ...rows] = readCsv((await port.files.read(`outgoing/${NAME}`, 100_000)).toString()).map(
+      ({ cells }) => cells,
+    )
+    expect(header?.slice(-4)).toEqual(['carrier', 'carrier_service', 'tracking_number', 'label_file'])
+    expect(rows.map((row) => [row[1], ...row.slice(18)])).toEqual([
+      ['FO-1', 'GLS', 'Parcel', 'GLS1', 'label_FO-1-1.pdf'],
+      ['FO-1', 'GLS', 'Parcel', 'GLS1', 'label_FO-1-1.pdf'],
+      ['FO-2', 'GLS', 'Parcel', 'GLS2', ''],
+      ['FO-2', 'GLS', 'Parcel', 'GLS2', ''],
+      ['FO-3', '', '', '', ''],
+      ['FO-3', '', '', '', ''],
+      ['6'],
+    ])
   })
 
   it('are written again when the partner put them aside as broken', async () => {

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { HubError } from '../../../src/core/errors.ts'
 import { parseJson, retryAfterMs, vendorCodeOf } from '../../../src/connectors/_kit/answers.ts'
-import type { HttpCall, HttpDefinition } from '../../../src/connectors/_kit/define.ts'
+import type { HttpAnswer, HttpCall, HttpDefinition } from '../../../src/connectors/_kit/define.ts'
 import { createHttp, type HttpAttempt, type HttpOptions } from '../../../src/connectors/_kit/http.ts'
 import { createBreaker, createLimiter } from '../../../src/connectors/_kit/limits.ts'
 
@@ -123,7 +123,7 @@ describe('one exchange', () => {
     [404, 'vendor_not_found', 'vendor_not_found'], [408, 'vendor_throttled', 'vendor_throttled'], [409, 'vendor_conflict', 'vendor_conflict'],
     [422, 'vendor_rejected', 'vendor_rejected'], [425, 'vendor_throttled', 'vendor_throttled'], [429, 'vendor_throttled', 'vendor_throttled'],
     [500, 'vendor_unavailable', 'outcome_unknown'], [501, 'vendor_unavailable', 'vendor_unavailable'], [502, 'vendor_unavailable', 'outcome_unknown'],
-    [503, 'vendor_unavailable', 'vendor_unavailable'], [504, 'vendor_unavailable', 'outcome_unknown'], [302, 'vendor_rejected', 'vendor_rejected'],
+    [503, 'vendor_unavailable', 'outcome_unknown'], [504, 'vendor_unavailable', 'outcome_unknown'], [302, 'vendor_rejected', 'vendor_rejected'],
   ])('calls status %i %s when it may be repeated and %s when not', async (status, safe, once) => {
     handler = answer(status, '{"error":{"code":"E_1"}}', { location: 'http://127.0.0.1:1/' })
     const http = client()
@@ -158,6 +158,20 @@ describe('one exchange', () => {
       message: 'readOrders: cost',
     })
     expect(seen).toHaveLength(1)
+  })
+
+  it('takes what an answer says of its limit, also when it refuses', async () => {
+    const learned: string[] = []
+    const limitOf = ({ headers }: HttpAnswer) => (headers['x-limit'] === undefined ? undefined : { calls: Number(headers['x-limit']), per_ms: 1_000 }) // prettier-ignore
+    const limiter = {
+      take: (lane: string, operation?: string) => Promise.resolve(void learned.push(`${lane} ${operation}`)),
+      learn: (operation: string, { calls }: { calls: number }) => void learned.push(`${operation} ${calls}`),
+    }
+    const http = client({ limitOf }, { limiter })
+    handler = (_request, response, times) => void response.writeHead(times === 1 ? 200 : 429, { 'x-limit': `${times}` }).end('{}') // prettier-ignore
+    await http.request(READ)
+    await faultOf(http.request({ ...READ, lane: 'realtime' }))
+    expect(learned).toEqual(['bulk readOrders', 'readOrders 1', 'realtime readOrders', 'readOrders 2'])
   })
 
   it('says nothing of the body in its faults', async () => {

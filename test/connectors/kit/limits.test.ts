@@ -1,6 +1,12 @@
 import { describe, expect, it, vi } from 'vitest'
 import { HubError, type ErrorCode } from '../../../src/core/errors.ts'
-import { createBreaker, createLimiter, openMs, type BreakerState } from '../../../src/connectors/_kit/limits.ts'
+import {
+  createBreaker,
+  createLimiter,
+  openMs,
+  type BreakerState,
+  type Limiter,
+} from '../../../src/connectors/_kit/limits.ts'
 
 const codeOf = (thrown: unknown): string => (thrown instanceof HubError ? thrown.code : 'none')
 
@@ -27,6 +33,43 @@ describe('limiter', () => {
     expect(bulk.filter(({ status }) => status === 'fulfilled')).toHaveLength(6)
     const live = await Promise.allSettled(Array.from({ length: 5 }, () => limiter.take('realtime')))
     expect(live.filter(({ status }) => status === 'fulfilled')).toHaveLength(4)
+  })
+})
+
+describe('limits of operations', () => {
+  const minute = (calls: number) => ({ calls, per_ms: 60_000 })
+  const taken = async (limiter: Limiter, operation: string, times: number): Promise<number> => {
+    const ends = await Promise.allSettled(Array.from({ length: times }, () => limiter.take('realtime', operation)))
+    return ends.filter(({ status }) => status === 'fulfilled').length
+  }
+
+  it('hold beside the one of the connection', async () => {
+    const limiter = createLimiter({
+      connection_id: 'ops',
+      limit: minute(10),
+      limits: { search: minute(2) },
+      store: { kind: 'memory' },
+    })
+    expect(await taken(limiter, 'search', 5)).toBe(2)
+    expect(await taken(limiter, 'patch', 20)).toBe(8)
+  })
+
+  it('are what the vendor last said, in either direction, and nonsense changes nothing', async () => {
+    const limiter = createLimiter({
+      connection_id: 'learns',
+      limit: minute(1_000),
+      limits: { search: minute(2) },
+      store: { kind: 'memory' },
+    })
+    limiter.learn('search', minute(7))
+    limiter.learn('search', { calls: 0, per_ms: 1_000 })
+    limiter.learn('search', { calls: 5, per_ms: 0 })
+    limiter.learn('search', { calls: Number.NaN, per_ms: 1_000 })
+    expect(await taken(limiter, 'search', 20)).toBe(7)
+    limiter.learn('search', minute(7))
+    expect(await taken(limiter, 'search', 20)).toBe(0)
+    limiter.learn('patch', minute(3))
+    expect(await taken(limiter, 'patch', 20)).toBe(3)
   })
 })
 

@@ -7,7 +7,7 @@ describe('GraphQL documents', () => {
   const schema = buildSchema(SDL)
 
   it('are all here', () => {
-    expect(Object.keys(documents)).toHaveLength(8)
+    expect(Object.keys(documents)).toHaveLength(10)
   })
 
   it.each(Object.entries(documents))('%s is valid against our part of the schema', (_, text) => {

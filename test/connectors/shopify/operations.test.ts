@@ -314,7 +314,7 @@ describe('shipments', () => {
     const notice = noticeOf(order, 2)
     const { port } = portTo(shop.settings)
     expect(await shopify.shipments!.confirm!(port, [notice], 'key')).toBe('not_done')
-    const cutting = { ...port, http: { request: async (call: Parameters<typeof port.http.request>[0]) => {
+    const cutting = { ...port, http: { ...port.http, request: async (call: Parameters<typeof port.http.request>[0]) => {
       shop.setFaults(call.operation === 'fulfillmentCreate' ? { ...KIND, cut_share: 1 } : KIND)
       return await port.http.request(call)
     } } } // prettier-ignore

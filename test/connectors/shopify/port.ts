@@ -2,6 +2,7 @@ import type { Port } from '../../../src/connectors/_kit/define.ts'
 import { createHttp, type HttpAttempt } from '../../../src/connectors/_kit/http.ts'
 import { createBreaker, createLimiter } from '../../../src/connectors/_kit/limits.ts'
 import { http, type Settings } from '../../../src/connectors/shopify/client.ts'
+import { portOf } from '../../kit/vendorPort.ts'
 import { KIND, type SimulatorOptions } from '../../../src/sandbox/simulator.ts'
 
 /** A port as the hub makes one, over real HTTP to a simulator on this machine. */
@@ -9,12 +10,10 @@ export function portTo(settings: Readonly<Record<string, unknown>>): { port: Por
   const attempts: HttpAttempt[] = []
   const checked = settings as unknown as Settings
   const now = () => new Date()
-  const files = new Proxy({}, { get: () => () => Promise.reject(new Error('no files here')) }) as Port['files']
   return {
     attempts,
-    port: {
+    port: portOf({
       settings: checked,
-      files,
       http: createHttp({
         connection_id: 'shop',
         definition: http,
@@ -30,7 +29,7 @@ export function portTo(settings: Readonly<Record<string, unknown>>): { port: Por
         random: () => 0.5,
         now,
       }),
-    },
+    }),
   }
 }
 

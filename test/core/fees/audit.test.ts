@@ -193,6 +193,9 @@ describe('contribution', () => {
         to: '2026-03-31',
         cost_method: 'fifo',
       })
+    const wide = { company_id: 'acme', by: 'order', from: '2026-03-01', to: '2026-03-31', cost_method: 'fifo' } as const
+    await expect(contribution(world.db, wide, 0)).rejects.toMatchObject({ code: 'limit_exceeded' })
+    expect(await contribution(world.db, wide, 1)).toMatchObject({ orders: 1 })
     const order = await by('order')
     // 54.90 − 7.97 − 5.00 − 1.75 − 4.20 − 9.99 − (3.30 + 2.00): TEA at its two receipts, MUG at no known cost.
     expect(order).toMatchObject({ orders: 1, units_without_cost: 1 })

@@ -1,11 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { acceptMatch, rejectMatch } from '../../../src/core/matching/decide.ts'
 import { explainMatch, listSuggestions } from '../../../src/core/matching/explain.ts'
+import { importStatement } from '../../../src/core/bank/importStatement.ts'
 import { matchBank } from '../../../src/core/matching/matchBank.ts'
 import { matchOpenLines } from '../../../src/core/matching/matchLines.ts'
 import { loadOpenItems } from '../../../src/core/matching/openItems.ts'
 import { causeOf } from '../../../src/core/matching/rulesMatch.ts'
 import { verify } from '../../../src/core/verify.ts'
+import { inTransaction } from '../../../src/db/transaction.ts'
 import { createWorld, type World } from '../world.ts'
 import { payoutOf, render, storeOrders, storePayments, type Line, type OrderTruth, type Rendered } from './truth.ts'
 
@@ -131,6 +133,25 @@ describe('orders to lines', () => {
     await expect(acceptMatch(world.db, { ...decision, group_id: 999 })).rejects.toMatchObject({ code: 'not_found' })
   })
 
+  it('expects nothing of a marketplace before the goods have left, where it tells of no payments', async () => {
+    await storeOrders(world.db, [render(truth({ form: 'total' }), 'T')], 'shop')
+    await world.apply('shop', payoutOf('other', []))
+    const sent = (lifecycle: string, state: string) =>
+      world.db.query('update orders set lifecycle = $1, fulfillment_state = $2', [lifecycle, state])
+    await sent('open', 'unfulfilled')
+    expect(await causes()).toEqual([])
+    for (const [lifecycle, state] of [
+      ['open', 'partial'],
+      ['closed', 'unfulfilled'],
+      ['open', 'not_needed'],
+    ] as const) {
+      await sent(lifecycle, state)
+      expect(await causes(), state).toMatchObject([
+        { cause: 'missing_in_ledger', amount_minor: -1000, expected_on: '2026-03-15' },
+      ])
+    }
+  })
+
   it('does not miss at the channel what the gateway has settled', async () => {
     const order = render(truth({ refund: 150 }), 'A')
     await storeOrders(world.db, [order], 'shop')
@@ -241,5 +262,20 @@ describe('payouts to the bank', () => {
       payouts: [{ external_id: 'po-2' }, { external_id: 'po-3' }],
       bank_lines: [{ external_id: 'b2', amount_minor: 411 }],
     })
+  })
+
+  it('reads the sealed text of a line only for the rules about it, and suggests', async () => {
+    await pay('po-1', [lineOf('A', 500)])
+    const line = { external_id: 'b1', booked_on: '2026-03-06', value_on: null, amount_minor: 488, reference: null, text: 'Payments N.V. Amsterdam' } // prettier-ignore
+    const statement = { external_id: 's2', account: 'x', currency: 'EUR', begin_minor: null, end_minor: null, from_at: null, to_at: null, lines: [line] } // prettier-ignore
+    await inTransaction(world.db, (tx) =>
+      importStatement(tx, world.ctx, { connection_id: 'mall', company_id: 'acme', statement, faults: [] }, 'test'),
+    )
+    expect(await bank()).toMatchObject({ suggested: 0 })
+    const texts = { rules: [{ connection_id: 'shop', contains: 'payments nv' }], vault: world.ctx.vault }
+    expect(await matchBank(world.db, world.ctx.now, { texts })).toMatchObject({ matched: 0, suggested: 1 })
+    expect(await listSuggestions(world.db, 10)).toMatchObject([
+      { rule: 'text_rule', difference_minor: -12, reason: { contains: 'payments nv' } },
+    ])
   })
 })

@@ -85,6 +85,11 @@ describe('payouts and bank lines', () => {
         text_rules: [{ connection_id: 'bank', contains: 'psp payout' }],
       }),
     ).toMatchObject([{ rule: 'text_rule', state: 'suggested', difference_minor: -5 }])
+    expect(
+      match([payout('a', 100)], [line(1, 95, { text: 'PSP-Pay out, thank you' })], {
+        text_rules: [{ connection_id: 'other', contains: 'psp' }],
+      }),
+    ).toEqual([])
   })
 
   it('makes nothing of what a person has rejected', () => {

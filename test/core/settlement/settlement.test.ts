@@ -120,6 +120,12 @@ const settlementOf = async (external_id: string) =>
     ])
   )[0]
 
+const heldCases = async (payout_id: string) =>
+  world.db.query(
+    `select state, data from cases where kind = 'settlement_held' and data ->> 'payout' = $1 order by id`,
+    [payout_id],
+  )
+
 describe('settlements', () => {
   it('joins lines to what they pay, by payment, by the ids of the order, by reference', async () => {
     await world.apply('shop', orderFact(world, 'A', [{ sku: 'TEA', quantity: 1 }], { payment_ids: ['pi_A'] }))
@@ -169,11 +175,15 @@ describe('settlements', () => {
       'bank',
       payout('po_2', 990, [line('1', 'sale', 1000, { order_number: '#D' }, 30), line('2', 'tax', 1)]),
     )
-    expect(outcome).toMatchObject({ summary: 'payout with 2 lines, 0 matched now, differs by 19' })
+    expect(outcome).toMatchObject({ summary: 'payout with 2 lines, 0 matched now, differs by 19, held' })
+    expect(await heldCases('po_2')).toMatchObject([
+      { state: 'open', data: { difference_minor: 19, currency: 'EUR', faults: 1 } },
+    ])
     expect(await settlementOf('po_2')).toEqual({ status: 'paid', net_minor: 971, difference_minor: 19 })
     await world.apply('bank', payout('po_2', 990, [line('1', 'sale', 1020, { order_number: '#D' }, 30)]))
     expect(await settlementOf('po_2')).toEqual({ status: 'paid', net_minor: 990, difference_minor: 0 })
     expect(await linesOf('po_2')).toMatchObject([{ external_id: '1', match_state: 'matched', order: 'D' }])
+    expect(await heldCases('po_2')).toMatchObject([{ state: 'resolved' }])
   })
 
   it('notes that a paid payout has failed, and keeps its matches', async () => {
@@ -186,13 +196,18 @@ describe('settlements', () => {
     expect(await linesOf('po_2')).toMatchObject([{ match_state: 'matched', order: 'D' }])
   })
 
-  it('does not choose between two orders, and parks a line that contradicts itself', async () => {
+  it('does not choose between two orders, and holds a payout with a line that contradicts itself', async () => {
     await world.apply('mall', orderFact(world, 'C2', [{ sku: 'TEA', quantity: 1 }], { number: '#C' }))
     await world.apply('bank', payout('po_3', 100, [line('1', 'sale', 100, { order_number: '#C' })]))
     expect(await linesOf('po_3')).toMatchObject([{ match_state: 'unmatched', order: null }])
-    const [broken] = await world.apply('bank', payout('po_4', 100, [{ ...line('1', 'sale', 100), net_minor: 99 }]))
-    expect(broken).toMatchObject({ kind: 'parked', error: { code: 'payload_invalid', path: '$.lines[0]' } })
-    expect(await settlementOf('po_4')).toBeUndefined()
+    const twice = [line('1', 'sale', 40), { ...line('1', 'sale', 70), net_minor: 60 }]
+    expect(await world.apply('bank', payout('po_4', 100, twice))).toMatchObject([{ kind: 'applied' }])
+    expect(await settlementOf('po_4')).toEqual({ status: 'paid', net_minor: 100, difference_minor: 0 })
+    expect((await linesOf('po_4')).map(({ external_id }) => external_id)).toEqual(['1', '1#2'])
+    const [stored] = await world.db.query(`select proof, proof_faults from settlements where external_id = 'po_4'`)
+    expect(stored).toMatchObject({ proof: 'held', proof_faults: [{ kind: 'line_identity', difference_minor: -10 }, { kind: 'duplicate_line' }] }) // prettier-ignore
+    expect(await heldCases('po_4')).toMatchObject([{ state: 'open', data: { difference_minor: 0, faults: 2 } }])
+    expect(await world.apply('bank', payout('po_4', 100, twice))).toEqual([{ kind: 'ignored', reason: 'same' }])
   })
 
   it('never matches across companies', async () => {

@@ -11,6 +11,7 @@ import { internalConnectionId, internalPolicy } from '../../../src/core/context.
 import { putSupply } from '../../../src/core/supply/put.ts'
 import { createTransfer } from '../../../src/core/supply/transfers.ts'
 import { verify } from '../../../src/core/verify.ts'
+import type { Fact } from '../../../src/core/model/fact.ts'
 import { inTransaction } from '../../../src/db/transaction.ts'
 import { wish } from '../../kit/holds.ts'
 import { CATALOG, countFact, createWorld, orderFact, shipmentFact, workOf, type World } from '../world.ts'
@@ -46,6 +47,12 @@ beforeAll(async () => {
   await world.apply('shop', orderFact(world, 'B', [{ sku: 'TEA', quantity: 2 }]))
   const [work] = await workOf(world, 'A')
   await world.apply('wms', shipmentFact(world, 'S-A', work!.number, { TEA: 2, MUG: 1 }))
+  await world.apply('bank', deliveredScan())
+  await world.db.query(`
+    insert into parcels (id, connection_id, fulfillment_order_id, order_id, reference, weight_g, state, external_id, rate_external_id,
+      tracking_number, currency, amount_minor, created_at, bought_at)
+    select gen_random_uuid(), 'wms', f.id, f.order_id, f.number || '-1', 500, 'bought', 's', 'r', 'T', 'EUR', 400, now(), now()
+    from fulfillment_orders f join orders o on o.id = f.order_id where o.external_id = 'B'`)
   await supplies()
   const cart = wish({ TEA: 1 }, { api_key: { id: 'k1', units_max: null } })
   await inTransaction(world.db, (tx) => reserveHolds(tx, world.ctx, [cart]))
@@ -101,6 +108,11 @@ beforeAll(async () => {
 })
 afterAll(() => world.drop())
 
+const deliveredScan = (): Fact => {
+  const scan = { carrier: 'post', tracking_number: 'T-S-A', code: 'OK', status: 'delivered', place: null } as const
+  return { kind: 'tracking_event', document: { ...scan, at: world.ctx.now.toISOString() } }
+}
+
 /** A purchase that is on its way, and a transfer of which a part is in transit. */
 async function supplies(): Promise<void> {
   const ctx = {
@@ -139,6 +151,14 @@ async function judged(): Promise<void> {
 
 /** One way (or more) to break each invariant, in a transaction that is undone. Constraints and triggers are switched off for it. */
 const SABOTAGE: Readonly<Record<string, readonly string[]>> = {
+  work_leaves_with_its_label: [`update parcels set state = 'rated'; update outbox set attempts = 1`],
+  labels_of_no_use_are_given_back: [
+    `update fulfillment_orders set state = 'CANCELLED' where id in (select fulfillment_order_id from parcels)`,
+  ],
+  parcels_progress_is_their_newest_scan: [
+    `update shipments set delivered_at = null where delivered_at is not null`,
+    `delete from tracking_events`,
+  ],
   ledger_equals_counters: [
     `update stock set available = available + 1 where ctid = (select min(ctid) from stock)`,
     `delete from stock_ledger where id = (select max(id) from stock_ledger)`,

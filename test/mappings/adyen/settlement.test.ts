@@ -1,70 +1,10 @@
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { decimalFromMinor } from '../../../src/core/model/money.ts'
 import { adyenSettlementDetail } from '../../../src/mappings/adyen/settlement.ts'
 import { readFile } from '../../kit/settlementFile.ts'
+import { ADYEN_COLUMNS, batch, cents, csvOf, decimal, netOf, netOnly, rowOf, type AdyenDeed as Deed, type AdyenRow as Row } from './report.ts' // prettier-ignore
 
-const COLUMNS = [
-  'Company Account', 'Merchant Account', 'Psp Reference', 'Merchant Reference', 'Payment Method', 'Creation Date', 'TimeZone', 'Type',
-  'Modification Reference', 'Gross Currency', 'Gross Debit (GC)', 'Gross Credit (GC)', 'Exchange Rate', 'Net Currency', 'Net Debit (NC)',
-  'Net Credit (NC)', 'Commission (NC)', 'Markup (NC)', 'Scheme Fees (NC)', 'Interchange (NC)', 'Payment Method Variant', 'Batch Number',
-] as const // prettier-ignore
-type Row = Partial<Record<(typeof COLUMNS)[number], string>>
-
-interface Deed {
-  type: string
-  psp: string
-  gross: number
-  /** One: blended. Three: Interchange++. */
-  fees: readonly number[]
-  currency?: string
-}
-const decimal = (minor: number, currency: string): string => decimalFromMinor(minor, currency)
-const positive = (minor: number, currency: string): string => (minor > 0 ? decimal(minor, currency) : '')
-
-function rowOf({ type, psp, gross, fees, currency = 'EUR' }: Deed): Row {
-  const net = gross - fees.reduce((total, fee) => total + fee, 0)
-  const [commission, markup, scheme, interchange] = fees.length === 1 ? fees : [0, ...fees]
-  return {
-    'Company Account': 'Shop',
-    'Merchant Account': 'ShopEU',
-    'Psp Reference': psp,
-    'Merchant Reference': psp === '' ? '' : `ORDER-${psp}`,
-    'Creation Date': '2026-03-01 09:00:00',
-    TimeZone: 'CET',
-    Type: type,
-    'Gross Currency': currency,
-    'Gross Debit (GC)': positive(-gross, currency),
-    'Gross Credit (GC)': positive(gross, currency),
-    'Exchange Rate': '1',
-    'Net Currency': currency,
-    'Net Debit (NC)': positive(-net, currency),
-    'Net Credit (NC)': positive(net, currency),
-    'Commission (NC)': commission ? decimal(commission, currency) : '',
-    'Markup (NC)': markup ? decimal(markup, currency) : '',
-    'Scheme Fees (NC)': scheme ? decimal(scheme, currency) : '',
-    'Interchange (NC)': interchange ? decimal(interchange, currency) : '',
-    'Batch Number': '7',
-  }
-}
-const netOnly = (type: string, net: number, currency = 'EUR'): Row => ({
-  ...rowOf({ type, psp: '', gross: 0, fees: [], currency }),
-  'Net Debit (NC)': positive(-net, currency),
-  'Net Credit (NC)': positive(net, currency),
-})
-const csvOf = (rows: readonly Row[], columns: readonly string[] = COLUMNS): string =>
-  [columns, ...rows.map((row) => columns.map((name) => row[name as keyof Row] ?? ''))]
-    .map((cells) => cells.join(','))
-    .join('\n')
-const netOf = (rows: readonly Row[]): number =>
-  rows.reduce((total, row) => total + cents(row['Net Credit (NC)']) - cents(row['Net Debit (NC)']), 0)
-const cents = (text = ''): number => Number((text || '0.00').replace('.', ''))
-/** With the payout that takes everything out. */
-const batch = (rows: readonly Row[]): Row[] => {
-  const net = netOf(rows)
-  return net >= 0 ? [...rows, netOnly('MerchantPayout', -net)] : [...rows, netOnly('Balancetransfer', -net)]
-}
 const read = (rows: readonly Row[]) => readFile(adyenSettlementDetail, csvOf(rows))
 
 describe('the settlement detail report', () => {
@@ -133,7 +73,7 @@ describe('the settlement detail report', () => {
 
   it('finds its columns by name, in any order, with others between them', async () => {
     const rows = batch([rowOf({ type: 'Settled', psp: 'P1', gross: 10_000, fees: [180] })])
-    const text = csvOf(rows, ['DCC Markup', ...COLUMNS.toReversed(), 'Reserved'])
+    const text = csvOf(rows, ['DCC Markup', ...ADYEN_COLUMNS.toReversed(), 'Reserved'])
     expect((await readFile(adyenSettlementDetail, `\uFEFF${text}`)).proven).toBe(true)
     expect((await readFile(adyenSettlementDetail, gzipSync(text.replaceAll('\n', '\r\n')))).proven).toBe(true)
   })

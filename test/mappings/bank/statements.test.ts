@@ -172,9 +172,9 @@ describe('CAMT.053', () => {
     ['an entity of its own', (text: string) => text.replace('&amp;', '&boom;'), /entity/],
     ['a processing instruction', (text: string) => text.replace('<!-- booked -->', '<?php ?>'), /processing/],
     ['a truncated tail', (text: string) => text.slice(0, -40), /cut off|closes what/],
-    ['elements across', (text: string) => text.replace('</Bal>', '</Tp>'), /closes what is not open/],
+    ['elements across', (text: string) => text.replace('</Bal>', '</Tp>'), /unexpected close tag/],
     ['no statement', () => '<Document><Other/></Document>', /no camt.053/],
-    ['two roots', (text: string) => `${text}<again/>`, /second root/],
+    ['two roots', (text: string) => `${text}<again/>`, /only one root/],
   ])('refuses %s', (_name, damage, message) => {
     expect(() => read(damage(camt(MOVES, 0)))).toThrow(message)
   })

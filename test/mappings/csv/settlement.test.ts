@@ -1,50 +1,13 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { genericCsv } from '../../../src/mappings/csv/settlement.ts'
-import {
-  expectFound,
-  expectSame,
-  faultKinds,
-  movements,
-  readBack,
-  total,
-  written,
-  type Movement,
-} from '../movements.ts'
-
-const KINDS = [
-  'sale',
-  'tax',
-  'shipping',
-  'refund',
-  'commission',
-  'fee',
-  'fee_returned',
-  'dispute',
-  'reserve_hold',
-  'reserve_release',
-] as const
-const SETTINGS = {
-  columns: { id: 'Beleg', date: 'Datum', type: 'Art', net: 'Betrag', order: 'Bestellung', currency: 'Währung' },
-  kinds: Object.fromEntries(KINDS.map((kind) => [`Art ${kind}`, kind])),
-  payout_types: ['Auszahlung'],
-  decimal: ',',
-  date_order: 'dmy',
-  zone: 'Europe/Berlin',
-}
-
-function file(all: readonly Movement[], payout = total(all), currency: (at: number) => string = () => 'EUR'): string {
-  const rows = all.map(({ what, order, net_minor }, at) =>
-    [`B${at}`, '03.09.2026', `Art ${what}`, written(net_minor, 'EUR', ','), order, currency(at)].join(';'),
-  )
-  const paid = ['PO-1', '04.09.2026', 'Auszahlung', written(-payout, 'EUR', ','), '', 'EUR'].join(';')
-  return ['Beleg;Datum;Art;Betrag;Bestellung;Währung', ...rows, paid, ''].join('\n')
-}
+import { expectFound, expectSame, faultKinds, movements, readBack, total } from '../movements.ts'
+import { CSV_KINDS, CSV_SETTINGS, csvReport } from './report.ts'
 
 it('any movements come back by a column map, and damage is found', async () => {
   await fc.assert(
-    fc.asyncProperty(movements(KINDS), fc.nat(), async (all, at) => {
-      const back = await readBack(genericCsv, file(all), SETTINGS)
+    fc.asyncProperty(movements(CSV_KINDS), fc.nat(), async (all, at) => {
+      const back = await readBack(genericCsv, csvReport(all), CSV_SETTINGS)
       expectSame(back, all)
       expect(back.proof.settlements).toMatchObject([
         {
@@ -52,10 +15,10 @@ it('any movements come back by a column map, and damage is found', async () => {
           header: { status: 'paid', bank_reference: 'PO-1', created_at: '2026-09-03T22:00:00.000Z' },
         },
       ])
-      await expectFound((damaged) => readBack(genericCsv, file(damaged, total(all)), SETTINGS), all, at)
+      await expectFound((damaged) => readBack(genericCsv, csvReport(damaged, total(all)), CSV_SETTINGS), all, at)
       if (all.length > 1) {
-        const swapped = file(all, total(all), (row) => (row === 1 + (at % (all.length - 1)) ? 'CHF' : 'EUR'))
-        expect(faultKinds(await readBack(genericCsv, swapped, SETTINGS))).toContain('currency')
+        const swapped = csvReport(all, total(all), (row) => (row === 1 + (at % (all.length - 1)) ? 'CHF' : 'EUR'))
+        expect(faultKinds(await readBack(genericCsv, swapped, CSV_SETTINGS))).toContain('currency')
       }
     }),
     { numRuns: 40 },

@@ -1,81 +1,40 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { ebayFinances } from '../../../src/mappings/ebay/settlement.ts'
-import {
-  expectFound,
-  expectSame,
-  faultKinds,
-  movements,
-  readBack,
-  total,
-  written,
-  type Movement,
-} from '../movements.ts'
+import { expectFound, expectSame, faultKinds, movements, readBack, total, type Movement } from '../movements.ts'
+import { EBAY_WORDS, ebayDocument, ebayTransaction, ebayValue } from './report.ts'
 
-const WORDS: Readonly<Partial<Record<Movement['what'], readonly [type: string, fee?: string]>>> = {
-  sale: ['SALE'],
-  refund: ['REFUND'],
-  dispute: ['DISPUTE'],
-  fee: ['NON_SALE_CHARGE', 'AD_FEE'],
-  fee_returned: ['SHIPPING_LABEL'],
-}
-const value = (minor: number, currency = 'EUR') => ({ value: written(Math.abs(minor), currency, '.'), currency })
-
-function transaction({ what, order, net_minor }: Movement, at: number): Record<string, unknown> {
-  const [type, feeType] = WORDS[what] ?? ['OTHER']
-  return {
-    transactionId: `T-${at}`,
-    transactionType: type,
-    transactionStatus: 'PAYOUT',
-    transactionDate: '2026-09-03T10:15:22.000Z',
-    bookingEntry: net_minor < 0 ? 'DEBIT' : 'CREDIT',
-    amount: value(net_minor),
-    orderId: order,
-    payoutId: 'P1',
-    ...(feeType === undefined ? {} : { feeType }),
-  }
-}
-const payout = (minor: number) => ({
-  payoutId: 'P1',
-  payoutStatus: 'SUCCEEDED',
-  payoutDate: '2026-09-05T00:00:00.000Z',
-  amount: { value: written(minor, 'EUR', '.'), currency: 'EUR' },
-  bankReference: 'BR-1',
-})
-const document = (transactions: readonly object[], minor: number): string =>
-  JSON.stringify([
-    { transactions: transactions.slice(0, 3) },
-    { transactions: transactions.slice(3) },
-    { payouts: [payout(minor)] },
-  ])
-
-const any = movements(Object.keys(WORDS) as Movement['what'][])
+const any = movements(Object.keys(EBAY_WORDS) as Movement['what'][])
 
 it('any movements come back from pages of answers as they were, and damage is found', async () => {
   await fc.assert(
     fc.asyncProperty(any, fc.nat(), async (all, at) => {
-      expectSame(await readBack(ebayFinances, document(all.map(transaction), total(all))), all)
-      await expectFound((damaged) => readBack(ebayFinances, document(damaged.map(transaction), total(all))), all, at)
+      expectSame(await readBack(ebayFinances, ebayDocument(all.map(ebayTransaction), total(all))), all)
+      await expectFound(
+        (damaged) => readBack(ebayFinances, ebayDocument(damaged.map(ebayTransaction), total(all))),
+        all,
+        at,
+      )
       const swapped = all.map((one, index) => ({
-        ...transaction(one, index),
-        ...(index === at % all.length ? { amount: value(one.net_minor, 'USD') } : {}),
+        ...ebayTransaction(one, index),
+        ...(index === at % all.length ? { amount: ebayValue(one.net_minor, 'USD') } : {}),
       }))
-      expect(faultKinds(await readBack(ebayFinances, document(swapped, total(all))))).toContain('currency')
+      expect(faultKinds(await readBack(ebayFinances, ebayDocument(swapped, total(all))))).toContain('currency')
     }),
     { numRuns: 40 },
   )
 })
 
 const SALE = {
-  ...transaction({ what: 'sale', order: 'A', net_minor: 90_00 }, 1),
-  totalFeeBasisAmount: value(100_00),
-  totalFeeAmount: value(10_00),
-  orderLineItems: [{ lineItemId: 'L1', marketplaceFees: [{ feeType: 'FINAL_VALUE_FEE', amount: value(10_00) }] }],
+  ...ebayTransaction({ what: 'sale', order: 'A', net_minor: 90_00 }, 1),
+  totalFeeBasisAmount: ebayValue(100_00),
+  totalFeeAmount: ebayValue(10_00),
+  orderLineItems: [{ lineItemId: 'L1', marketplaceFees: [{ feeType: 'FINAL_VALUE_FEE', amount: ebayValue(10_00) }] }],
 }
 
 it('a sale keeps its gross and fee, a refund gives both back, and a basis that does not fit is found', async () => {
   const refund = { ...SALE, transactionType: 'REFUND', bookingEntry: 'DEBIT' }
-  const { lines, proof } = await readBack(ebayFinances, document([SALE, refund], 0))
+  const { lines, proof } = await readBack(ebayFinances, ebayDocument([SALE, refund], 0))
   expect(lines).toMatchObject([
     { kind: 'sale', gross_minor: 100_00, fee_minor: 10_00, net_minor: 90_00, order_line_external_id: 'L1' },
     { kind: 'refund', gross_minor: -100_00, fee_minor: -10_00, net_minor: -90_00 },
@@ -83,16 +42,21 @@ it('a sale keeps its gross and fee, a refund gives both back, and a basis that d
   expect(proof.settlements).toMatchObject([
     { difference_minor: 0, faults: [], header: { status: 'paid', bank_reference: 'BR-1' } },
   ])
-  const wrong = await readBack(ebayFinances, document([{ ...SALE, totalFeeBasisAmount: value(100_01) }], 90_00))
+  const wrong = await readBack(ebayFinances, ebayDocument([{ ...SALE, totalFeeBasisAmount: ebayValue(100_01) }], 90_00))
   expect(wrong.proof.settlements).toMatchObject([{ faults: [{ kind: 'line_identity', difference_minor: -1 }] }])
 })
 
 it('keeps the rate of a conversion, and says what it cannot prove', async () => {
   const converted = {
     ...SALE,
-    amount: { ...value(90_00), convertedFromValue: '97.20', convertedFromCurrency: 'USD', exchangeRate: '0.925926' },
+    amount: {
+      ...ebayValue(90_00),
+      convertedFromValue: '97.20',
+      convertedFromCurrency: 'USD',
+      exchangeRate: '0.925926',
+    },
   }
-  const waiting = { ...transaction({ what: 'sale', order: 'B', net_minor: 1_00 }, 2), payoutId: undefined }
+  const waiting = { ...ebayTransaction({ what: 'sale', order: 'B', net_minor: 1_00 }, 2), payoutId: undefined }
   const { lines, proof } = await readBack(ebayFinances, JSON.stringify({ transactions: [converted, waiting] }))
   expect(lines).toMatchObject([{ fx: { currency: 'USD', original_minor: 97_20, rate: '0.925926' } }])
   expect(proof.settlements).toMatchObject([{ header: { status: 'pending' }, payout_minor: 90_00 }])
@@ -105,10 +69,10 @@ it('keeps the rate of a conversion, and says what it cannot prove', async () => 
 it('an unknown type is kept, a sign that is neither is a fault, and half a document is refused', async () => {
   const strange = { ...SALE, transactionType: 'MOON' }
   const signless = { ...SALE, transactionId: 'T-9', bookingEntry: 'SIDEWAYS' }
-  const { lines, proof } = await readBack(ebayFinances, document([strange, signless], 90_00))
+  const { lines, proof } = await readBack(ebayFinances, ebayDocument([strange, signless], 90_00))
   expect(lines).toMatchObject([{ kind: 'other' }])
   expect(proof.faults).toMatchObject([{ row: 2, column: 'bookingEntry' }])
-  await expect(readBack(ebayFinances, document([SALE], 1).slice(0, -20))).rejects.toMatchObject({
+  await expect(readBack(ebayFinances, ebayDocument([SALE], 1).slice(0, -20))).rejects.toMatchObject({
     code: 'file_invalid',
   })
 })

@@ -1,48 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { HubError } from '../../../src/core/errors.ts'
-import { decimalFromMinor } from '../../../src/core/model/money.ts'
 import { shopifyBalanceTransactions, shopifySettlement } from '../../../src/mappings/shopify/settlement.ts'
 import { KNOWN_TYPES } from '../../../src/mappings/shopify/settlementKinds.ts'
 import { readFile } from '../../kit/settlementFile.ts'
+import { documentOf, minorOf, money, rowOf, type Loose, type ShopifyDeed as Deed } from './payout.ts'
 
-interface Deed {
-  type: string
-  gross: number
-  fee: number
-}
-type Loose = Record<string, unknown>
-const money = (minor: number, currencyCode = 'EUR') => ({ amount: decimalFromMinor(minor, currencyCode), currencyCode })
-
-const rowOf = ({ type, gross, fee }: Deed, index: number, sign: 1 | -1 = 1, change: Loose = {}): Loose => ({
-  id: `gid://shopify/ShopifyPaymentsBalanceTransaction/${100 + index}`,
-  type,
-  test: false,
-  amount: money(gross),
-  fee: money(sign * fee),
-  net: money(gross - fee),
-  transactionDate: '2026-03-01T08:00:00Z',
-  sourceType: 'CHARGE',
-  sourceId: String(500 + index),
-  sourceOrderTransactionId: String(900 + index),
-  associatedOrder: { id: `gid://shopify/Order/${700 + index}`, name: `#${index}` },
-  adjustmentsOrders: [],
-  ...change,
-})
-const payoutOf = (rows: readonly Loose[], change: Loose = {}): Loose => ({
-  id: 'gid://shopify/ShopifyPaymentsPayout/42',
-  issuedAt: '2026-03-03T00:00:00Z',
-  status: 'PAID',
-  transactionType: 'DEPOSIT',
-  net: money(rows.reduce((total, row) => total + minorOf(row['net']), 0)),
-  externalTraceId: 'TRACE-77001122',
-  ...change,
-})
-const minorOf = (value: unknown): number => Number((value as { amount: string }).amount.replace('.', ''))
-const documentOf = (rows: readonly Loose[], change: Loose = {}) => ({
-  payout: payoutOf(rows, change),
-  balance_transactions: rows,
-})
 const read = (document: unknown) => readFile(shopifyBalanceTransactions, JSON.stringify(document))
 
 describe('a payout of Shopify Payments', () => {

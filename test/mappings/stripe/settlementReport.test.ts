@@ -4,40 +4,8 @@ import { describe, expect, it } from 'vitest'
 import { decimalFromMinor } from '../../../src/core/model/money.ts'
 import { stripeReport } from '../../../src/mappings/stripe/settlementReport.ts'
 import { readFile } from '../../kit/settlementFile.ts'
+import { cents, csvOf, rowOf, whole, type StripeRow as Row } from './report.ts'
 
-const COLUMNS = [
-  'automatic_payout_id', 'automatic_payout_effective_at_utc', 'balance_transaction_id', 'created_utc', 'currency', 'gross', 'fee', 'net',
-  'reporting_category', 'source_id', 'charge_id', 'payment_intent_id', 'customer_facing_amount', 'customer_facing_currency',
-  'payment_metadata[order_number]',
-] as const // prettier-ignore
-type Row = Partial<Record<(typeof COLUMNS)[number], string>>
-
-interface Deed {
-  category: string
-  gross: number
-  fee: number
-}
-const cents = (text = ''): number => Number(text.replace('.', ''))
-
-const rowOf = ({ category, gross, fee }: Deed, index: number, change: Row = {}): Row => ({
-  automatic_payout_id: 'po_1',
-  automatic_payout_effective_at_utc: '2026-03-04 00:00:00',
-  balance_transaction_id: `txn_${index}`,
-  created_utc: '2026-03-01 08:00:00',
-  currency: 'eur',
-  gross: decimalFromMinor(gross, 'EUR'),
-  fee: decimalFromMinor(fee, 'EUR'),
-  net: decimalFromMinor(gross - fee, 'EUR'),
-  reporting_category: category,
-  source_id: `ch_${index}`,
-  ...change,
-})
-const whole = (rows: readonly Row[]): Row[] => {
-  const net = rows.reduce((total, row) => total + cents(row.net), 0)
-  return [...rows, rowOf({ category: 'payout', gross: -net, fee: 0 }, 999, { source_id: 'po_1' })]
-}
-const csvOf = (rows: readonly Row[]): string =>
-  [COLUMNS, ...rows.map((row) => COLUMNS.map((name) => row[name] ?? ''))].map((cells) => cells.join(',')).join('\r\n')
 const read = (rows: readonly Row[]) => readFile(stripeReport, csvOf(rows))
 
 describe('the payout reconciliation report', () => {

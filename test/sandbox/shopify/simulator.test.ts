@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi, onTestFinished } from 'vitest'
-import { verifyHmac } from '../../../src/connectors/_kit/signatures.ts'
+import { signHmac } from '../../../src/connectors/_kit/signatures.ts'
 import { shopify } from '../../../src/connectors/shopify/index.ts'
 import type { Order } from '../../../src/core/model/order.ts'
 import { startShopifySimulator, type ShopifySimulatorOptions } from '../../../src/sandbox/shopify/index.ts'
@@ -188,9 +188,7 @@ describe('webhooks', () => {
     expect(topics()).toEqual(['order_transactions/create', 'orders/create', 'orders/paid', 'orders/updated'])
     const secrets = shop.settings['webhook_secrets'] as string[]
     for (const { headers, body } of received) {
-      expect(
-        verifyHmac({ body, signature: String(headers['x-shopify-hmac-sha256']), secrets, encoding: 'base64' }),
-      ).toEqual({ ok: true })
+      expect(headers['x-shopify-hmac-sha256']).toBe(signHmac(body, secrets[0] ?? '', 'base64'))
       expect(headers['x-shopify-triggered-at']).toMatch(/\.\d{3}Z$/)
       expect((JSON.parse(body.toString()) as { updated_at?: string }).updated_at ?? ':00Z').toMatch(/:\d\dZ$/)
     }
