@@ -41,7 +41,7 @@ export type WorldJudged = Judgement &
   }
 
 /** Longer than the longest of the vendors' rate windows. */
-const STANDSTILL_MS_MAX = 90_000
+const STANDSTILL_MS_MAX = 60_000
 
 /**
  * Once nobody buys any more: waits until hub and vendors have come to rest, asks the vendors for whatever a lost message left out, has

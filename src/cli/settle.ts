@@ -31,8 +31,8 @@ async function workOf({ hub }: RunningHub): Promise<{ open: number; ended: numbe
           + (select count(*) from availability a join connections c on c.id = a.connection_id
              where a.dirty_seq > a.sent_seq and a.state <> 'error'
                and exists (select 1 from listing_items li where li.listing_id = a.listing_id)))::int as open,
-       ((select count(*) from inbox where state <> 'pending')
-          + (select count(*) from outbox where state in ('done', 'dead', 'cancelled')))::int as ended`,
+       ((select count(*) from inbox where state <> 'pending' and topic <> 'stock')
+          + (select count(*) from outbox where state in ('done', 'dead', 'cancelled') and kind <> 'erp.stock'))::int as ended`,
   )
   return row ?? { open: 0, ended: 0 }
 }

@@ -56,16 +56,20 @@ async function start(configured: Config, role: Role): Promise<void> {
 function trade(world: World, url: string, config: Config, signal: AbortSignal): Promise<void> {
   world.connectTo(url)
   const { orders_per_second, payout_every_seconds } = config.sandbox
-  const timer = setInterval(() => payOutAll(world), payout_every_seconds * 1_000)
+  let paydays = 0
+  const timer = setInterval(() => payOut(world, (paydays += 1)), payout_every_seconds * 1_000)
   signal.addEventListener('abort', () => clearInterval(timer))
   return orders_per_second === 0
     ? Promise.resolve()
     : world.trade(orders_per_second).run(Number.MAX_SAFE_INTEGER, signal)
 }
 
-function payOutAll(world: World): void {
+/** Gateways pay daily, marketplaces every other week; their reports are not to be had more often either. */
+const MARKETPLACE_PAYDAYS = 14
+
+function payOut(world: World, payday: number): void {
   world.gateway.payOut()
-  for (const marketplace of world.marketplaces) marketplace.payOut()
+  if (payday % MARKETPLACE_PAYDAYS === 0) for (const marketplace of world.marketplaces) marketplace.payOut()
 }
 
 function greeting({ url, database, firstUser, queues }: RunningHub, role: Role, sandbox: boolean): string {

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { freePorts, runCommand, type Variables } from '../kit/program.ts'
 import { hasRedis, startRedis } from '../kit/redis.ts'
 
-const SECONDS = Number(process.env['CROSSDOCK_DEMO_SECONDS'] ?? 6)
+const SECONDS = Number(process.env['CROSSDOCK_DEMO_SECONDS'] ?? 5)
 const RATE = 10
 const WIPE_EVERY_MS = 2_500
 /** From the start until some time after the trade: shelves being filled, orders coming in, parcels going out. */

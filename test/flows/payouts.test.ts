@@ -166,7 +166,7 @@ describe.each(Object.entries(SOURCES))('a payout of %s', (name, source) => {
         expect(await run()).toMatchObject({ lines: { matched: 0, left: 0 }, bank: { matched: 0 }, journals: { settlements: 0, bank_lines: 0, reversed: 0 }, breaks: { opened: 0, reopened: 0, resolved: 0 } }) // prettier-ignore
         expect(await snapshot(connection)).toEqual(before)
       }),
-      { numRuns: 4 },
+      { numRuns: 3 },
     )
   })
 

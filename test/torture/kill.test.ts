@@ -16,7 +16,7 @@ import { killDatabase } from '../kit/faults.ts'
 import { freePorts, makeDataFolder, runCommand, SANDBOX_CONFIG, startProgram, type Variables } from '../kit/program.ts'
 
 /** CROSSDOCK_KILLS=200 for a long run, SEED=… to have the same moments again (what happens in them is up to the machine). */
-const KILLS = Number(process.env['CROSSDOCK_KILLS'] ?? 8)
+const KILLS = Number(process.env['CROSSDOCK_KILLS'] ?? 4)
 const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 const DURING_START_SHARE = 0.15
 const DATABASE_TOO_SHARE = 0.25

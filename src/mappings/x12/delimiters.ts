@@ -59,8 +59,6 @@ export function readHead(text: string, start: number): Head | undefined {
   return { delimiters, elements: [...elements, tail.component], end: lastAt + tail.length, faults }
 }
 
-export { FIXED_LENGTH as ISA_LENGTH }
-
 interface Tail {
   component: string
   segment: string
