@@ -6,7 +6,8 @@ export const shipment = defineMapping({
   from: ShipmentRows,
   map: ({ shipment_id, fulfillment_order, shipped_at, carrier, tracking_number, tracking_url, lines }) => {
     const document = { external_id: shipment_id, fulfillment_order, shipped_at, carrier, tracking_number, tracking_url }
-    return [{ kind: 'shipment', document: { ...document, lines } }]
+    const packed = lines.map(({ sku, quantity, line_reference, lot }) => ({ sku, quantity, line_reference, lot }))
+    return [{ kind: 'shipment', document: { ...document, lines: packed } }]
   },
 })
 
@@ -70,8 +71,10 @@ const DISPOSITIONS: Readonly<Record<string, Disposition>> = {
 export const returned = defineMapping({
   from: ReturnRows,
   map: ({ return_id, order_external_id, fulfillment_order, location_code, received_at, lines }, context) => {
-    const judged = lines.map(({ disposition, ...line }) => ({
-      ...line,
+    const judged = lines.map(({ sku, quantity, line_reference, disposition }) => ({
+      sku,
+      quantity,
+      line_reference,
       disposition: fromTable<Disposition>(
         DISPOSITIONS,
         disposition ?? 'quality_control',

@@ -10,6 +10,7 @@ const GRAMS: Readonly<Record<string, readonly [bigint, bigint]>> = {
   g: [1n, 1n],
 }
 
+const GRAMS_MAX = 1_000_000_000
 const NAME_MAX = 500
 const BARCODE_MAX = 100
 const COMPONENTS_MAX = 100
@@ -44,7 +45,9 @@ function gramsOf({ weight, weight_unit, default_code }: OdooItemPayload, context
     return null
   }
   const grams = scaled(weight, ...unit)
-  return grams > 0 ? grams : null
+  if (grams <= GRAMS_MAX) return grams > 0 ? grams : null
+  context.warn(`the weight of ${default_code} is beyond a thousand tonnes and is left out`)
+  return null
 }
 
 function kitOf(kit: OdooKit | null, sku: string): { sku: string; quantity: number }[] | null {

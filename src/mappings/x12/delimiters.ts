@@ -21,8 +21,6 @@ export interface Head {
 
 const WIDTHS = [2, 10, 2, 10, 2, 15, 2, 15, 6, 4, 1, 5, 9, 1, 1, 1] as const
 const ELEMENTS = WIDTHS.length
-/** 3 letters, 16 dividers and the elements: the terminator is the character after them. */
-const FIXED_LENGTH = WIDTHS.reduce((sum, width) => sum + width + 1, 'ISA'.length)
 /** A head that keeps to no width is still not longer than this. */
 const LOOSE_LENGTH_MAX = 300
 
