@@ -7,7 +7,7 @@ import { openGatewayFlow, type GatewayFlow } from '../kit/gatewayFlow.ts'
 
 /** From a sale to a payout of which nothing is left over: each gateway over its own API, into one running hub. */
 
-const TIMEOUT_MS = 60_000
+const TIMEOUT_MS = 200_000
 const options = {
   journal_path: null,
   port: 0,

@@ -10,7 +10,7 @@ import type { Simulator } from '../../src/sandbox/simulator.ts'
 import { createTestDatabase } from './database.ts'
 import { makeDataFolder } from './program.ts'
 
-const WAIT = { timeout: 45_000, interval: 200 }
+const WAIT = { timeout: 90_000, interval: 200 }
 
 export interface GatewayFlow {
   running: RunningHub
