@@ -126,7 +126,7 @@ describe('Adyen', () => {
         [{ name: `settlement_detail_report_batch_${batch}.csv`, state: 'applied', kept: true }],
       )
       // The schedule and the announcement may ask for it at once; it is kept once, as shown above.
-      expect(adyen.downloads()[batch]).toBeLessThanOrEqual(2)
+      expect([1, 2]).toContain(adyen.downloads()[batch])
 
       adyen.restate(batch, -50)
       adyen.announce(batch)

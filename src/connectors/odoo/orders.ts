@@ -9,6 +9,7 @@ import { externalId, externalIdsOf, findOurs, load, readByIds, readOne, rows, se
 import { planLines, roundingKey, taxTotal, type LinePlan } from './rulesLines.ts'
 import { converge } from './steps.ts'
 import { saleTaxes } from './taxes.ts'
+import { warehouseOf } from './transfers.ts'
 import { idOf, Ids, Maybe, nameOf, Ref, Text, textOf } from './values.ts'
 
 const ORDER = rows('sale.order', {
@@ -104,12 +105,11 @@ export const momentOf = (iso: string): string => new Date(iso).toISOString().sli
 
 // ── the order and its lines ───────────────────────────────────────────────────────────────────────────────────────────────
 
-const WAREHOUSE = rows('stock.warehouse', { code: Type.String() })
 const PRICELIST = rows('product.pricelist', { currency_id: Ref })
 
 async function headOf(odoo: Odoo, key: string, order: ErpOrder, partners: Partners): Promise<Cells> {
   const company = await odoo.company()
-  const warehouse = order.warehouse_code === null ? null : await warehouseId(odoo, order.warehouse_code)
+  const warehouse = order.warehouse_code === null ? null : (await warehouseOf(odoo, order.warehouse_code)).id
   const pricelist = order.currency === company.currency ? null : await pricelistId(odoo, order.currency)
   return {
     id: externalId(odoo, key),
@@ -128,15 +128,6 @@ const partnerCells = ({ customer, shipping, invoicing }: Partners): Cells => ({
   'partner_shipping_id/.id': String(shipping ?? customer),
   'partner_invoice_id/.id': String(invoicing ?? customer),
 })
-
-const warehouseId = (odoo: Odoo, code: string): Promise<number> =>
-  odoo.keep(`warehouse ${code}`, () => findWarehouse(odoo, code))
-
-async function findWarehouse(odoo: Odoo, code: string): Promise<number> {
-  const [warehouse] = await search(odoo, WAREHOUSE, [['code', '=', code]], { limit: 1 })
-  if (warehouse === undefined) throw new HubError('unknown_location', `Odoo has no warehouse ${code}`)
-  return warehouse.id
-}
 
 async function pricelistId(odoo: Odoo, currency: string): Promise<number> {
   const [list] = await search(odoo, PRICELIST, [['currency_id.name', '=', currency]], { limit: 1, order: 'id' })

@@ -37,9 +37,9 @@ export function webhookContract({ connector, settings, webhook }: ConnectorContr
     expect(mutants).toBeGreaterThan(500)
   })
 
-  it('webhooks: an altered, shortened, doubled or absent signature is refused', () => {
-    const { header } = webhook
-    if (header === null) return
+  const { header, age_ms_max } = webhook
+  it.skipIf(header === null)('webhooks: an altered, shortened, doubled or absent signature is refused', () => {
+    if (header === null) throw new Error('this message is signed in its body')
     const signature = genuine.headers[header] ?? ''
     expect(signature).not.toBe('')
     const mutants = [undefined, '', ' ', signature.slice(0, -1), `${signature}x`, `${signature}, ${signature}`]
@@ -60,9 +60,8 @@ export function webhookContract({ connector, settings, webhook }: ConnectorContr
     expect(definition.verify(genuine, without).ok).toBe(false)
   })
 
-  it('webhooks: an old one is refused where the vendor signs the time', () => {
-    const { age_ms_max } = webhook
-    if (age_ms_max === undefined) return
+  it.skipIf(age_ms_max === undefined)('webhooks: an old one is refused where the vendor signs the time', () => {
+    if (age_ms_max === undefined) throw new Error('this scheme knows no time')
     expect(passes({ ...genuine, received_at_ms: AT_MS + age_ms_max - 1_000 })).toBe(true)
     expect(passes({ ...genuine, received_at_ms: AT_MS + age_ms_max + 2_000 })).toBe(false)
   })
