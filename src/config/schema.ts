@@ -61,7 +61,7 @@ const DatabaseSection = Type.Object(
       default: '../.crossdock/postgres',
       description: 'Data of the built-in PostgreSQL, relative to this file.',
     }),
-    pool_max: Type.Integer({ minimum: 2, maximum: 500, default: 10, description: 'Connections per process.' }),
+    pool_max: Type.Integer({ minimum: 2, maximum: 500, default: 20, description: 'Connections per process.' }),
   },
   { ...closed, default: {} },
 )

@@ -11,25 +11,25 @@ import { applyListings } from './inventory/listings.ts'
 import type { FactKind } from './model/fact.ts'
 import { applyCancellation } from './orders/applyCancellation.ts'
 import { applyOrders } from './orders/applyOrders.ts'
-import { applyPayment } from './orders/applyPayment.ts'
+import { applyPayments } from './orders/applyPayments.ts'
 import { applyRefund } from './orders/applyRefund.ts'
 import { applyPrivacy } from './people/applyPrivacy.ts'
 import { applyReturn } from './returns/applyReturn.ts'
 import { applyAnswer } from './answers/answers.ts'
 import { importSettlement } from './settlement/importSettlement.ts'
 import { applyReceipt } from './supply/applyReceipt.ts'
-import { takeTurn } from './turn.ts'
+import { takeSearch, takeTurn, type Sought } from './turn.ts'
 
 type Outcomes = FactOutcome[]
 type ApplyAll = (tx: Tx, ctx: CoreContext, facts: readonly InboundFact[]) => Promise<Outcomes>
 
-/** Kinds in the order in which a batch is worked off: what others refer to comes first. Orders, listings and counts are set-based. */
+/** Kinds in the order in which a batch is worked off: what others refer to comes first. Those without `oneByOne` are set-based. */
 const STEPS: readonly { kind: Exclude<FactKind, 'signal'>; apply: ApplyAll }[] = [
   { kind: 'item', apply: applyItems },
   { kind: 'listing', apply: applyListings },
   { kind: 'order', apply: ordersOf },
   { kind: 'cancellation', apply: oneByOne(applyCancellation) },
-  { kind: 'payment', apply: oneByOne(applyPayment) },
+  { kind: 'payment', apply: applyPayments },
   { kind: 'refund', apply: oneByOne(applyRefund) },
   { kind: 'acknowledgement', apply: oneByOne(applyAcknowledgement) },
   { kind: 'shipment', apply: oneByOne(applyShipment) },
@@ -43,11 +43,17 @@ const STEPS: readonly { kind: Exclude<FactKind, 'signal'>; apply: ApplyAll }[] =
   { kind: 'privacy', apply: oneByOne(applyPrivacy) },
 ]
 
-/** Kinds that look for an order, or for its parcel, and may not find it. */
-const SEEKERS: ReadonlySet<FactKind> = new Set(['payment', 'refund', 'tracking_event'])
+/** Kinds that look for an order, or for a parcel, and may not find it; and kinds that bring one. */
+const SEARCHES: Readonly<Partial<Record<FactKind, { sought: Sought; manner: 'seek' | 'bring' }>>> = {
+  order: { sought: 'orders', manner: 'bring' },
+  payment: { sought: 'orders', manner: 'seek' },
+  refund: { sought: 'orders', manner: 'seek' },
+  shipment: { sought: 'parcels', manner: 'bring' },
+  tracking_event: { sought: 'parcels', manner: 'seek' },
+}
 /** Kinds that lock nothing others wait for, and those that lock once for a whole batch. */
 const LOCKS_NOTHING: ReadonlySet<FactKind> = new Set(['listing', 'settlement', 'privacy', 'signal'])
-const LOCKS_ONCE: ReadonlySet<FactKind> = new Set(['item', 'order', 'stock_count', 'tracking_event'])
+const LOCKS_ONCE: ReadonlySet<FactKind> = new Set(['item', 'order', 'payment', 'stock_count', 'tracking_event'])
 
 /**
  * Applies a batch of facts in one transaction. Expected endings are in the outcomes, parallel to the facts: a fact that is parked has
@@ -83,19 +89,24 @@ async function applySteps(tx: Tx, ctx: CoreContext, facts: readonly InboundFact[
 }
 
 /**
- * Batches of orders, and single facts, take their locks in one global order (orders, then stock, then availability) and run side by
- * side. A batch that goes through that order more than once has the company to itself, or else two of them could deadlock; and so
- * has one that looks for orders: a payment that finds no order, and the order that finds no payment, must not pass each other
- * unseen in two open transactions.
+ * Batches of one set-based kind, and single facts, take their locks in one global order (orders, then stock, then availability) and run
+ * side by side. A batch that goes through that order more than once has the company to itself, or else two of them could deadlock.
  */
 async function takeTurnFor(tx: Tx, ctx: CoreContext, facts: readonly InboundFact[]): Promise<void> {
-  const kinds = facts.map(({ fact }) => fact.kind).filter((kind) => !LOCKS_NOTHING.has(kind))
-  if (kinds.length === 0) return
-  const rounds =
-    kinds.filter((kind) => !LOCKS_ONCE.has(kind)).length + new Set(kinds.filter((kind) => LOCKS_ONCE.has(kind))).size
-  const alone = rounds > 1 || kinds.some((kind) => SEEKERS.has(kind))
   const companies = facts.flatMap(({ connection_id }) => ctx.policies.get(connection_id)?.company_id ?? [])
-  await takeTurn(tx, companies, alone ? 'alone' : 'side_by_side')
+  const rounds = roundsOf(facts)
+  if (rounds === 0) return
+  await takeTurn(tx, companies, rounds > 1 ? 'alone' : 'side_by_side')
+  // Of one round, so of one kind.
+  const [search] = rounds > 1 ? [] : facts.flatMap(({ fact }) => SEARCHES[fact.kind] ?? [])
+  if (search !== undefined) await takeSearch(tx, companies, search)
+}
+
+/** How often a batch goes through the order of locks: once for each set-based kind, once for every other fact. */
+export function roundsOf(facts: readonly Pick<InboundFact, 'fact'>[]): number {
+  const kinds = facts.map(({ fact }) => fact.kind).filter((kind) => !LOCKS_NOTHING.has(kind))
+  const once = new Set(kinds.filter((kind) => LOCKS_ONCE.has(kind)))
+  return kinds.filter((kind) => !LOCKS_ONCE.has(kind)).length + once.size
 }
 
 async function ordersOf(tx: Tx, ctx: CoreContext, facts: readonly InboundFact[]): Promise<Outcomes> {

@@ -159,8 +159,11 @@ export function rawPool(options: {
   search_path: string
   log?: Log
 }): pg.Pool {
+  const connection = connectionOptions(options.url, options.application_name, options.search_path)
   const pool = new pg.Pool({
-    ...connectionOptions(options.url, options.application_name, options.search_path),
+    ...connection,
+    // Queues only wake work that inbox and outbox hold: what a crash takes of them is woken again, and so no job waits for the disk.
+    options: `${connection.options} -c synchronous_commit=off`,
     max: options.pool_max,
     types: pg.types,
   })

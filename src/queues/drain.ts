@@ -14,12 +14,17 @@ const BATCH_START = 50
 const BATCH_MAX = 400
 /** Two lanes: while PostgreSQL commits one batch, Node maps the next. More gained nothing on two cores. */
 const LANES = 2
-/** A drain gives its slot back after this; what is left is woken again, so that one busy connection does not starve others. */
-const SLICE_MS = 20_000
+/** A drain gives its slot back after this; what is left is woken again, so that busy connections do not keep others waiting. */
+const SLICE_MS = 500
+/** Rows that are taken one by one, because a process died, are not interrupted for others so soon: the cause is among them. */
+const CAREFUL_SLICE_MS = 20_000
 /** After a death, as many rows as the dead run can have had in its hands are taken one by one. */
 const CAREFUL_ROWS = LANES * BATCH_MAX
-/** A row during which the process died this often, alone, is the cause. */
-const POISON_DEATHS = 2
+/**
+ * A row during which the process died this often, alone, is the cause. Twice happens by chance to a row under twenty kills from outside
+ * (a release, the system's memory running out), and it would wait for a person for nothing.
+ */
+const POISON_DEATHS = 3
 /** A process that has not lived so long may be dying of something else, in a row, and would blame whatever it has in its hands. */
 const SUSPECTS_AFTER_MS = 5_000
 /** Channels hear of moved stock at most this often while a long drain runs. */
@@ -64,7 +69,7 @@ export async function drainConnection(
     connection,
     run,
     reporter,
-    deadline: performance.now() + SLICE_MS,
+    deadline: 0,
     byTopic: new Map(),
     parked: 0,
     pushesWokenAt: 0,
@@ -91,6 +96,7 @@ async function drainAll(drain: Drain, suspectsAfterMs: number): Promise<boolean>
 }
 
 async function fastLanes(drain: Drain): Promise<boolean> {
+  drain.deadline = performance.now() + SLICE_MS
   const lanes = await Promise.allSettled(Array.from({ length: LANES }, () => lane(drain)))
   const failed = lanes.find((result) => result.status === 'rejected')
   if (failed !== undefined) throw failed.reason
@@ -120,6 +126,7 @@ async function drainBatch(drain: Drain, limit: number): Promise<number> {
       return rows.length === 0 ? undefined : applyRows(tx, hub, connection, rows)
     })
     if (end !== undefined) await settle(drain, end)
+    return end?.ends.length ?? 0
   } catch (thrown) {
     if (asHubError(thrown).code === 'database_unavailable') throw thrown
     hub.log.error(
@@ -153,6 +160,7 @@ async function drainRow(drain: Drain, id: number): Promise<void> {
 
 /** The attempt is committed before the row is worked on, so that a process that dies of it leaves a trace that counts. */
 async function carefulLane(drain: Drain, which: CarefulRows, rowsMax: number): Promise<boolean> {
+  drain.deadline = performance.now() + CAREFUL_SLICE_MS
   for (let taken = 0; taken < rowsMax && !timeIsUp(drain); taken += 1) {
     const row = await countRowDeath(drain.hub, drain.connection.id, which)
     if (row === undefined) return true

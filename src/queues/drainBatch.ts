@@ -1,5 +1,5 @@
 import { HubError, asHubError } from '../core/errors.ts'
-import { applyFacts } from '../core/apply.ts'
+import { applyFacts, roundsOf } from '../core/apply.ts'
 import { arrayText, columns } from '../core/columns.ts'
 import type { FactOutcome, InboundFact } from '../core/context.ts'
 import type { Signal } from '../core/model/fact.ts'
@@ -76,7 +76,13 @@ export function claimRow(tx: Tx, id: number): Promise<InboxRow[]> {
   )
 }
 
-/** Maps, applies and finishes locked rows inside the caller's transaction. A throw is a bug or an invariant, and undoes it all. */
+/** Facts that are applied one by one have the company to themselves meanwhile: no more of them in one transaction than take a moment. */
+const ROUNDS_MAX = 10
+
+/**
+ * Maps, applies and finishes locked rows inside the caller's transaction: all of them, or as many of the first as may be applied at
+ * once; the others stay due. A throw is a bug or an invariant, and undoes it all.
+ */
 export async function applyRows(
   tx: Tx,
   hub: Hub,
@@ -85,7 +91,7 @@ export async function applyRows(
 ): Promise<BatchEnd> {
   const ctx = coreContext(hub)
   const settings = plainSettings(connection)
-  const mapped = rows.map((row) => mapRow(hub, connection, row, settings))
+  const mapped = atOnce(rows.map((row) => mapRow(hub, connection, row, settings)))
   const facts: InboundFact[] = mapped.flatMap(({ row, facts: own }) =>
     own.map((fact) => ({ connection_id: connection.id, source: `inbox:${row.id}`, fact })),
   )
@@ -99,6 +105,16 @@ export async function applyRows(
   })
   const dead = await finishRows(tx, ends, ctx.now)
   return { ends, signals: applied.signals, dead }
+}
+
+/** At least one row, however many facts it holds: a row is applied whole. */
+function atOnce(mapped: readonly MappedRow[]): readonly MappedRow[] {
+  const roundsOfFirst = (rows: number): number =>
+    roundsOf(mapped.slice(0, rows).flatMap(({ facts }) => facts.map((fact) => ({ fact }))))
+  if (roundsOfFirst(mapped.length) <= ROUNDS_MAX) return mapped
+  let rows = 1
+  while (roundsOfFirst(rows + 1) <= ROUNDS_MAX) rows += 1
+  return mapped.slice(0, rows)
 }
 
 /** Parks (or puts off) a row whose own transaction failed, in a new one. */

@@ -1,13 +1,23 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import { loadConfig, type Config } from '../../src/config.ts'
+import { connectors } from '../../src/connectors/index.ts'
 import { startEmbedded } from '../../src/db/embedded.ts'
 import { migrate } from '../../src/db/migrate.ts'
 import { openDb, type Db } from '../../src/db/pool.ts'
 import { seededRandom } from '../../src/sandbox/prng.ts'
+import { createTestDatabase } from '../kit/database.ts'
 import { killDatabase } from '../kit/faults.ts'
-import { openFlow, postShopifyOrder, settingsOf, type Answer, type Flow } from '../kit/flowHub.ts'
-import { freePorts, makeDataFolder, startProgram, type Program } from '../kit/program.ts'
+import { postShopifyOrder, settingsOf, type Answer } from '../kit/flowHub.ts'
+import {
+  freePorts,
+  makeDataFolder,
+  SANDBOX_CONFIG,
+  startProgram,
+  type Program,
+  type Variables,
+} from '../kit/program.ts'
 import { OLD, type Json } from '../mappings/shopify/orders.ts'
 
 /** CROSSDOCK_INTAKE_KILLS=1000 for a long run. */
@@ -71,38 +81,43 @@ async function expectAllStored(db: Db, answers: Posters['answers']): Promise<num
   return taken.size
 }
 
-const programOf = (flow: Flow, database_url: string, port: number): Program =>
-  startProgram({
-    ...flow.variables,
-    DATABASE_URL: database_url,
-    PORT: String(port),
-    SANDBOX_ORDERS_PER_SECOND: '0',
-    LOG_LEVEL: 'fatal',
-  })
+/** What the program is started with: its own vendors run beside it in its data folder, and nobody buys there. */
+const variablesOf = (data_dir: string, database_url: string, port: number): Variables => ({
+  CROSSDOCK_DATA_DIR: data_dir,
+  DATABASE_URL: database_url,
+  PORT: String(port),
+  SANDBOX_PORT_BASE: '0',
+  SANDBOX_ORDERS_PER_SECOND: '0',
+  LOG_LEVEL: 'fatal',
+})
+
+const configOf = (variables: Variables): Config => loadConfig(SANDBOX_CONFIG, { connectors, variables })
 
 test(
   `${KILLS} kills of the hub during intake: whatever was answered 2xx is stored, and becomes an order (SEED=${SEED})`,
   { timeout: 120_000 + KILLS * 30_000 },
   async () => {
     const random = seededRandom(SEED)
-    const flow = await openFlow()
+    const database = await createTestDatabase()
+    const folder = await makeDataFolder()
     const port = await freePorts()
-    let program = programOf(flow, flow.database.url, port)
-    const posters = startPosters(`http://127.0.0.1:${port}`, settingsOf(flow.sandbox.config, SHOP))
+    const variables = variablesOf(folder.path, database.url, port)
+    let program: Program = startProgram(variables)
+    const posters = startPosters(`http://127.0.0.1:${port}`, settingsOf(configOf(variables), SHOP))
     try {
       for (let kill = 0; kill < KILLS; kill += 1) {
         await program.ready
         await sleep(200 + random() * 1_000)
         await program.killGroup()
-        program = programOf(flow, flow.database.url, port)
+        program = startProgram(variables)
       }
       await program.ready
       await sleep(300)
       await posters.stop()
-      const taken = await expectAllStored(flow.database.db, posters.answers)
+      const taken = await expectAllStored(database.db, posters.answers)
       expect(taken).toBeGreaterThan(KILLS * 5)
       const applied = () =>
-        flow.database.db.query(
+        database.db.query(
           `select (select count(*)::int from inbox where dedupe_key like 'intake-%' and state <> 'done') as open,
                 (select count(*)::int from orders where external_id like '8%') as orders`,
         )
@@ -110,7 +125,8 @@ test(
     } finally {
       await posters.stop()
       await program.killGroup()
-      await flow.close()
+      await database.drop()
+      folder.remove()
     }
   },
 )
@@ -119,16 +135,16 @@ test(
   'while the database is dead a delivery is answered 503 with Retry-After, and nothing that was taken is lost',
   { timeout: 180_000 },
   async () => {
-    const flow = await openFlow()
     const folder = await makeDataFolder()
     const data_dir = join(folder.path, 'postgres')
     const port = await freePorts()
     const log = { info: () => undefined, warn: () => undefined, error: () => undefined }
     let server = await startEmbedded({ data_dir, port: port + 5, log })
     await migrate(server.url)
-    const program = programOf(flow, server.url, port)
+    const variables = variablesOf(folder.path, server.url, port)
+    const program = startProgram(variables)
     await program.ready
-    const posters = startPosters(`http://127.0.0.1:${port}`, settingsOf(flow.sandbox.config, SHOP))
+    const posters = startPosters(`http://127.0.0.1:${port}`, settingsOf(configOf(variables), SHOP))
     try {
       for (let kill = 0; kill < 2; kill += 1) {
         await sleep(700)
@@ -157,7 +173,6 @@ test(
       await posters.stop()
       await program.killGroup()
       await server.stop()
-      await flow.close()
       folder.remove()
     }
   },

@@ -31,20 +31,25 @@ interface ErpAmounts {
 
 /**
  * The order in items and integer amounts. Units that were taken off a line take their share of its discount and tax with them, rounded
- * down; what the lines never explained of the channel's total (an adjustment, rounding) stays as it is.
+ * down; what the lines never explained of the channel's total (an adjustment, rounding) stays as it is. Of goods that left although the
+ * channel no longer wants them, its total may or may not still hold the price: whichever leaves less unexplained.
  */
 export function erpAmounts(sold: readonly SoldLine[], totals: SoldTotals): ErpAmounts {
   const { shipping_minor } = totals
   const prices_include_tax = includesTax(sold, totals)
   const shipping_tax_minor = Math.max(0, totals.tax_minor - sumOf(sold, (line) => line.tax_minor))
   const taxed = (line: Amounts): number => line.gross - line.discount + (prices_include_tax ? 0 : line.tax)
-  const before = sumOf(sold, (line) => taxed(amountsOf(line, line.quantity)))
-  const after = sumOf(sold, (line) => taxed(amountsOf(line, line.units)))
+  const worth = (units: (line: SoldLine) => number): number =>
+    sumOf(sold, (line) => taxed(amountsOf(line, units(line))))
+  const explained = shipping_minor + (prices_include_tax ? 0 : shipping_tax_minor)
+  const unexplained = (goods: number): number => Math.abs(totals.total_minor - explained - goods)
+  const before = [worth(({ quantity }) => quantity), worth(({ quantity, units }) => Math.max(quantity, units))]
+  const [nearest = 0] = before.toSorted((a, b) => unexplained(a) - unexplained(b))
   return {
     lines: sold.filter(({ units }) => units > 0).flatMap(splitLine),
     shipping_minor,
     shipping_tax_minor,
-    total_minor: totals.total_minor - before + after,
+    total_minor: totals.total_minor - nearest + worth(({ units }) => units),
     prices_include_tax,
   }
 }

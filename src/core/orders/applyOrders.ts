@@ -48,7 +48,7 @@ export async function applyOrders(tx: Tx, ctx: CoreContext, inbound: readonly In
   const timeline = stored.flatMap((one) => one.timeline)
   await keepRefundsOf(tx, ctx, stored)
   const joined = await joinNamed(tx, named)
-  const paid = await linkPaymentsOf(tx, stored)
+  const paid = await joinPayments(tx, stored.map(({ made: { arrival } }) => arrival.order)) // prettier-ignore
   const components = new Map<number, readonly Component[]>()
   for (const { listing_id, components: own } of listings.values()) components.set(listing_id, own)
   const rows = stored.map(({ made: { row } }) => row)
@@ -260,16 +260,15 @@ async function keepRefundsOf(tx: Tx, ctx: CoreContext, stored: readonly Stored[]
   )
 }
 
-async function linkPaymentsOf(tx: Tx, stored: readonly Stored[]): Promise<Set<string>> {
-  const orders = stored.map(({ made: { arrival } }) => arrival.order)
-  return linkPayments(tx, await unlinkedPayments(tx, orders))
-}
+/** The orders that gained a payment. */
+const joinPayments = async (tx: Tx, orders: Parameters<typeof unlinkedPayments>[1]): Promise<Set<string>> =>
+  new Set((await linkPayments(tx, await unlinkedPayments(tx, orders))).values())
 
 /** Payments that came before anybody knew whose they were may belong to an order that names them only now. */
 async function joinNamed(tx: Tx, named: readonly PaymentsNamed[]): Promise<ChangedOrder[]> {
   if (named.length === 0) return []
   const orders = named.map(({ order }) => ({ ...order, number: order.number ?? order.external_id }))
-  const paid = await linkPayments(tx, await unlinkedPayments(tx, orders))
+  const paid = await joinPayments(tx, orders)
   const gained = named.filter(({ order }) => paid.has(order.id))
   const lines = await loadLines(
     tx,

@@ -30,8 +30,8 @@ export async function applyRefund(tx: Tx, ctx: CoreContext, inbound: InboundFact
   }
   const [kept] = await keepPayments(tx, [paymentRow(inbound.connection_id, 'refund', refund, null)], ctx.now)
   if (kept === undefined) return { kind: 'ignored', reason: 'same' }
-  const [linked = kept.order_id] = await linkPayments(tx, kept.order_id === null ? [kept.id] : [])
-  const [order] = linked === null ? [] : await lockOrdersById(tx, [linked])
+  const linked = kept.order_id ?? (await linkPayments(tx, [kept.id])).get(kept.id)
+  const [order] = linked === undefined ? [] : await lockOrdersById(tx, [linked])
   if (order === undefined) return { kind: 'applied', summary: `refund ${refund.status}, no order yet` }
   return settleRefund(tx, ctx, inbound, { order, refund })
 }

@@ -20,8 +20,19 @@ export interface PaymentRow {
 export interface KeptPayment {
   id: number
   connection_id: string
+  kind: PaymentRow['kind']
   external_id: string
   order_id: string | null
+}
+
+type PaymentName = Pick<PaymentRow, 'connection_id' | 'kind' | 'external_id'>
+
+export const paymentKey = ({ connection_id, kind, external_id }: PaymentName): string =>
+  `${connection_id}:${kind}:${external_id}`
+
+/** The latest word on each payment, by `paymentKey`. */
+export function newestPayments(rows: readonly PaymentRow[]): Map<string, PaymentRow> {
+  return new Map(rows.toSorted(byFinality).map((row) => [paymentKey(row), row]))
 }
 
 const COLUMNS = `connection_id, kind, external_id, status, at, currency, amount_minor, order_id, order_external_id, order_number, payment_ids`
@@ -56,9 +67,7 @@ export function paymentRow(
  * status wins, so that the order of arrival does not matter. Returns only the rows that changed.
  */
 export async function keepPayments(tx: Tx, rows: readonly PaymentRow[], now: Date): Promise<KeptPayment[]> {
-  const newest = new Map<string, PaymentRow>()
-  for (const row of rows.toSorted(byFinality)) newest.set(`${row.connection_id}:${row.kind}:${row.external_id}`, row)
-  const unique = [...newest]
+  const unique = [...newestPayments(rows)]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([, row]) => ({ ...row, payment_ids: arrayText(row.payment_ids) }))
   if (unique.length === 0) return []
@@ -75,7 +84,7 @@ export async function keepPayments(tx: Tx, rows: readonly PaymentRow[], now: Dat
        amount_minor = case when ${rank('p')} < ${rank('excluded')} then excluded.amount_minor else p.amount_minor end,
        at = greatest(p.at, excluded.at), order_id = coalesce(p.order_id, excluded.order_id)
      where ${rank('p')} < ${rank('excluded')} or (p.order_id is null and excluded.order_id is not null)
-     returning p.id, p.connection_id, p.external_id, p.order_id`,
+     returning p.id, p.connection_id, p.kind, p.external_id, p.order_id`,
     [
       ...columns(unique, [
         'connection_id',
@@ -125,10 +134,10 @@ export async function unlinkedPayments(
 
 /**
  * Joins payments to the orders of their company. Evidence by strength: a shared gateway id, the order's id at the same connection, its
- * id at another connection, its number. Two orders with the same evidence are no evidence. Returns the orders that gained a payment.
+ * id at another connection, its number. Two orders with the same evidence are no evidence. Returns the order of each that found one.
  */
-export async function linkPayments(tx: Tx, payment_ids: readonly number[]): Promise<Set<string>> {
-  if (payment_ids.length === 0) return new Set()
+export async function linkPayments(tx: Tx, payment_ids: readonly number[]): Promise<Map<number, string>> {
+  if (payment_ids.length === 0) return new Map()
   const candidates = await tx.query<{ id: number; order_id: string; strength: number }>(
     `with unlinked as (
        select p.*, c.company_id from payments p join connections c on c.id = p.connection_id
@@ -150,11 +159,11 @@ export async function linkPayments(tx: Tx, payment_ids: readonly number[]): Prom
     const [order_id] = orders
     return orders.size === 1 && order_id !== undefined ? [{ id, order_id }] : []
   })
-  if (links.length === 0) return new Set()
+  if (links.length === 0) return new Map()
   await tx.query(
     `update payments p set order_id = n.order_id from unnest($1::bigint[], $2::uuid[]) as n(id, order_id)
      where p.id = n.id and p.order_id is null`,
     columns(links, ['id', 'order_id']),
   )
-  return new Set(links.map((link) => link.order_id))
+  return new Map(links.map(({ id, order_id }) => [id, order_id]))
 }

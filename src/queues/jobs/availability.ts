@@ -16,7 +16,7 @@ export const availability = defineJob({
   queue: 'availability',
   data: Type.Object({ connection_id: Type.String() }),
   timeout_ms: PUSH_TIMEOUT_MS,
-  concurrency: 4,
+  concurrency: 16,
   run: (hub, { connection_id }, reporter) => pushAvailability(hub, connection_id, reporter),
   after: async (hub, { connection_id }) => {
     const due = await connectionsToPush(hub.db, [connection_id], hub.clock.now())
@@ -30,7 +30,7 @@ export const readBack = defineJob({
   queue: 'availability',
   data: Type.Object({ connection_id: Type.String() }),
   timeout_ms: PUSH_TIMEOUT_MS,
-  concurrency: 4,
+  concurrency: 16,
   run: (hub, { connection_id }) => readBackSample(hub, connection_id),
 })
 

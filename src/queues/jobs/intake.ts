@@ -9,7 +9,7 @@ export const drain = defineJob({
   queue: 'intake',
   data: Type.Object({ connection_id: Type.String() }),
   timeout_ms: 60_000,
-  concurrency: 4,
+  concurrency: 6,
   run: async (hub, { connection_id }, reporter) => (await drainConnection(hub, connection_id, reporter)).sentence,
   after: async (hub, { connection_id }) => {
     const now = hub.clock.now()

@@ -34,11 +34,22 @@ it('takes off what units that are not wanted any more were worth, and keeps what
 
 it('keeps what left of a line that was taken off the order', () => {
   const removed = line({ quantity: 0, units: 1, discount_minor: 0, tax_minor: 0 })
-  const totals = { shipping_minor: 0, tax_minor: 0, total_minor: 700 }
+  const totals = { shipping_minor: 0, tax_minor: 0, total_minor: 300 }
   expect(erpAmounts([removed], totals)).toMatchObject({
     lines: [{ quantity: 1, unit_price_minor: 1_000 }],
-    total_minor: 1_700,
+    total_minor: 1_300,
   })
+})
+
+it('counts goods that left too late to be cancelled once, whether or not the channel still has them in its total', () => {
+  const late = [
+    line({ quantity: 0, units: 1, unit_price_minor: 450, discount_minor: 0, tax_minor: 0 }),
+    line({ external_id: 'L2', quantity: 0, units: 2, unit_price_minor: 820, discount_minor: 0, tax_minor: 0 }),
+  ]
+  for (const total_minor of [2_090, 0])
+    expect(erpAmounts(late, { shipping_minor: 0, tax_minor: 0, total_minor })).toMatchObject({ total_minor: 2_090 })
+  for (const total_minor of [2_590, 500])
+    expect(erpAmounts(late, { shipping_minor: 500, tax_minor: 0, total_minor })).toMatchObject({ total_minor: 2_590 })
 })
 
 it('says a multipack in units, to the cent, and puts the money of a set on its first item', () => {
