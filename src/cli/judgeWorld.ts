@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { HubError } from '../core/errors.ts'
+import { UNSEEN_HOLD_MS, UNSEEN_LAG_MS } from '../core/availability/rulesBelief.ts'
 import { STREAMS } from '../core/model/fact.ts'
 import { explainSku } from '../core/inventory/read.ts'
 import { readPromises } from '../core/orders/promises.ts'
@@ -68,6 +70,7 @@ export async function judgeWorld(
   await quiet()
   await pullEverything(running)
   await quiet()
+  await showWhatIsHeldBack(running, quiet)
   tell('the bank sends its statement')
   const breaks = judgeBreaks(told.planted, await reconcile(world, running, told))
   const judgement = judge({
@@ -124,6 +127,8 @@ const WAKE_WAITING: Wake = {
 }
 const WAKE_MATCH: Wake = { queue: 'settlement', name: 'match', data: {}, key: 'settlement-match' }
 
+/** The sweeper looks every second for what need not be held back any more. */
+const GIVEN_UP_MS_MAX = 3_000
 const PULL_MS_MAX = 240_000
 const PULL_AGAIN_MS = 2_000
 
@@ -141,7 +146,7 @@ async function pullEverything({ hub }: RunningHub): Promise<void> {
   const end = performance.now() + PULL_MS_MAX
   let again = performance.now() + PULL_AGAIN_MS
   for (;;) {
-    await new Promise((resolve) => setTimeout(resolve, 250))
+    await sleep(250)
     const ended = await hub.db.query<{ pull: string; done: boolean }>(
       `select connection_id || ' ' || operation as pull, bool_or(error_code is null) as done from attempts
        where operation like 'pull %' and at >= $1 group by 1`,
@@ -157,6 +162,33 @@ async function pullEverything({ hub }: RunningHub): Promise<void> {
       hub,
       left.filter((pull) => isDone(pull) === false).map(({ id, stream }) => wakePull(id, stream)),
     )
+  }
+}
+
+const ROUNDS_MAX = 5
+
+/**
+ * Units that a channel may have sold without an order are held back until its orders were read late enough to know better. After a
+ * push whose answer was lost, which a kill does to every push on its way, that is later than the orders were read here.
+ */
+async function showWhatIsHeldBack(running: RunningHub, quiet: () => Promise<boolean>): Promise<void> {
+  const { hub } = running
+  const held = async (): Promise<Date | null> => {
+    const [row] = await hub.db.query<{ until: Date | null }>(
+      'select max(unseen_until) as until from availability where unseen > 0',
+    )
+    return row?.until ?? null
+  }
+  let until = await held()
+  for (let round = 0; until !== null && round < ROUNDS_MAX; round += 1) {
+    const readable_ms = until.getTime() - UNSEEN_HOLD_MS + UNSEEN_LAG_MS
+    await sleep(Math.max(0, readable_ms - hub.clock.now().getTime()))
+    await pullEverything(running)
+    const end = performance.now() + GIVEN_UP_MS_MAX
+    do {
+      await quiet()
+      until = await held()
+    } while (until !== null && performance.now() < end)
   }
 }
 

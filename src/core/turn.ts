@@ -11,22 +11,27 @@ export async function takeTurn(tx: Tx, company_ids: Iterable<string>, manner: 's
     await tx.query(`select ${lock}(hashtextextended($1, 0))`, [`apply:${company}`])
 }
 
-/** What facts may look for in vain while another transaction is just writing it. */
-export type Sought = 'orders' | 'parcels'
+/** More names than this, and the whole company's are taken: each is an entry in the server's table of locks. */
+const NAMES_MAX = 100
 
 /**
  * Whoever looks for something that may not be there yet (a payment for its order, a scan for its parcel) and whoever brings it must not
- * pass each other unseen in two open transactions: seekers have the company's orders or parcels to themselves, those who bring some
- * share them. Taken right after the turn, in the order of the names. Nobody else waits for it.
+ * pass each other unseen in two open transactions: both take the names by which it is looked for. Taken right after the turn, in the
+ * order of their numbers; nobody waits for names that are not his.
  */
-export async function takeSearch(
-  tx: Tx,
-  company_ids: Iterable<string>,
-  { sought, manner }: { sought: Sought; manner: 'seek' | 'bring' },
-): Promise<void> {
-  const lock = manner === 'seek' ? 'pg_advisory_xact_lock' : 'pg_advisory_xact_lock_shared'
-  for (const company of [...new Set(company_ids)].sort())
-    await tx.query(`select ${lock}(hashtextextended($1, 0))`, [`seek-${sought}:${company}`])
+export async function takeNames(tx: Tx, company_ids: Iterable<string>, names: readonly string[]): Promise<void> {
+  if (names.length === 0) return
+  const isMany = names.length > NAMES_MAX
+  const lock = isMany ? 'pg_advisory_xact_lock' : 'pg_advisory_xact_lock_shared'
+  for (const company of [...new Set(company_ids)].sort()) {
+    await tx.query(`select ${lock}(hashtextextended($1, 0))`, [`names:${company}`])
+    if (isMany) continue
+    await tx.query(
+      `select pg_advisory_xact_lock(n.number)
+       from (select distinct hashtextextended($1 || name, 0) as number from unnest($2::text[]) as name order by 1) n`,
+      [`name:${company}:`, names],
+    )
+  }
 }
 
 /**

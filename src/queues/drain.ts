@@ -3,7 +3,15 @@ import { inTransaction } from '../db/transaction.ts'
 import type { Connection, Hub } from '../hub.ts'
 import type { JobReporter } from './define.ts'
 import { announceDeadLetters } from './deadLetters.ts'
-import { applyRows, claimDueRows, claimRow, finishFailedRow, type BatchEnd, type InboxRow } from './drainBatch.ts'
+import {
+  applyNext,
+  applyRows,
+  claimDueRows,
+  claimRow,
+  finishFailedRow,
+  type BatchEnd,
+  type InboxRow,
+} from './drainBatch.ts'
 import { beginRun, countRowDeath, endRun, type CarefulRows, type DrainRun } from './drainRun.ts'
 import { PUSH_EVERY_MS } from './push.ts'
 import { relayDue } from './relay.ts'
@@ -123,10 +131,12 @@ async function drainBatch(drain: Drain, limit: number): Promise<number> {
   try {
     const end = await inTransaction(hub.db, async (tx) => {
       rows = await claimDueRows(tx, connection.id, hub.clock.now(), limit)
-      return rows.length === 0 ? undefined : applyRows(tx, hub, connection, rows)
+      return rows.length === 0 ? undefined : applyNext(tx, hub, connection, rows)
     })
-    if (end !== undefined) await settle(drain, end)
-    return end?.ends.length ?? 0
+    if (end === undefined) return 0
+    if ('each' in end) return await drainEach(drain, end.each)
+    await settle(drain, end)
+    return end.ends.length
   } catch (thrown) {
     if (asHubError(thrown).code === 'database_unavailable') throw thrown
     hub.log.error(
@@ -136,6 +146,17 @@ async function drainBatch(drain: Drain, limit: number): Promise<number> {
     for (const row of rows) await drainRow(drain, row.id)
   }
   return rows.length
+}
+
+/** At least one, however late it is: a drain that never gets on would be woken for ever. */
+async function drainEach(drain: Drain, ids: readonly number[]): Promise<number> {
+  let taken = 0
+  for (const id of ids) {
+    await drainRow(drain, id)
+    taken += 1
+    if (timeIsUp(drain)) break
+  }
+  return taken
 }
 
 /** One row in a transaction of its own; when even that fails, the row itself is the cause and is parked or put off. */

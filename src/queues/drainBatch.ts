@@ -76,22 +76,50 @@ export function claimRow(tx: Tx, id: number): Promise<InboxRow[]> {
   )
 }
 
-/** Facts that are applied one by one have the company to themselves meanwhile: no more of them in one transaction than take a moment. */
-const ROUNDS_MAX = 10
+/** Maps, applies and finishes locked rows inside the caller's transaction. A throw is a bug or an invariant, and undoes it all. */
+export function applyRows(tx: Tx, hub: Hub, connection: Connection, rows: readonly InboxRow[]): Promise<BatchEnd> {
+  return applyMapped(tx, hub, connection, mapRows(hub, connection, rows))
+}
+
+/** Rows that are left for a transaction of their own, one after the other. */
+export interface OneByOne {
+  each: number[]
+}
+const EACH_MAX = 25
 
 /**
- * Maps, applies and finishes locked rows inside the caller's transaction: all of them, or as many of the first as may be applied at
- * once; the others stay due. A throw is a bug or an invariant, and undoes it all.
+ * The same with as many of the rows as go through the order of locks once, together: those of the oldest row's kind. The others stay due.
+ * Where that kind is applied fact by fact nothing is done, and the rows are named: each goes into a transaction of its own, because one
+ * for all of them would have the company to itself for as long as it takes.
  */
-export async function applyRows(
+export async function applyNext(
   tx: Tx,
   hub: Hub,
   connection: Connection,
   rows: readonly InboxRow[],
-): Promise<BatchEnd> {
-  const ctx = coreContext(hub)
+): Promise<BatchEnd | OneByOne> {
+  const mapped = mapRows(hub, connection, rows)
+  const steps = mapped.map(stepOf)
+  const first = steps.find((step) => step !== 'any')
+  const own = mapped.filter((_, index) => steps[index] === first || (first !== 'each' && steps[index] === 'any'))
+  if (first === 'each' && own.length > 1) return { each: own.slice(0, EACH_MAX).map(({ row }) => row.id) }
+  return applyMapped(tx, hub, connection, own)
+}
+
+/** The set-based step that a row belongs to; `any`: it takes no lock; `each`: its facts are applied one by one. */
+function stepOf({ facts }: MappedRow): string {
+  const rounds = roundsOf(facts.map((fact) => ({ fact })))
+  const [first = 'any'] = rounds
+  return rounds.size > 1 || typeof first !== 'string' ? 'each' : first
+}
+
+const mapRows = (hub: Hub, connection: Connection, rows: readonly InboxRow[]): MappedRow[] => {
   const settings = plainSettings(connection)
-  const mapped = atOnce(rows.map((row) => mapRow(hub, connection, row, settings)))
+  return rows.map((row) => mapRow(hub, connection, row, settings))
+}
+
+async function applyMapped(tx: Tx, hub: Hub, connection: Connection, mapped: readonly MappedRow[]): Promise<BatchEnd> {
+  const ctx = coreContext(hub)
   const facts: InboundFact[] = mapped.flatMap(({ row, facts: own }) =>
     own.map((fact) => ({ connection_id: connection.id, source: `inbox:${row.id}`, fact })),
   )
@@ -105,16 +133,6 @@ export async function applyRows(
   })
   const dead = await finishRows(tx, ends, ctx.now)
   return { ends, signals: applied.signals, dead }
-}
-
-/** At least one row, however many facts it holds: a row is applied whole. */
-function atOnce(mapped: readonly MappedRow[]): readonly MappedRow[] {
-  const roundsOfFirst = (rows: number): number =>
-    roundsOf(mapped.slice(0, rows).flatMap(({ facts }) => facts.map((fact) => ({ fact }))))
-  if (roundsOfFirst(mapped.length) <= ROUNDS_MAX) return mapped
-  let rows = 1
-  while (roundsOfFirst(rows + 1) <= ROUNDS_MAX) rows += 1
-  return mapped.slice(0, rows)
 }
 
 /** Parks (or puts off) a row whose own transaction failed, in a new one. */

@@ -1,4 +1,4 @@
-import { noteErpDone, noteErpRefused } from '../core/erp/done.ts'
+import { noteErpCalledOff, noteErpDone, noteErpRefused } from '../core/erp/done.ts'
 import { loadErpRequests } from '../core/erp/requests.ts'
 import { HubError, type ErrorCode } from '../core/errors.ts'
 import {
@@ -160,6 +160,12 @@ const isAboutErp = (kind: EffectKind): boolean => EFFECTS[kind].queue === 'erp'
 
 /** Effects that lead on to others when they are done: those need not wait for the next round of the sweeper. */
 export const leadsOn = (kind: EffectKind): boolean => isAboutLabels(kind) || isAboutErp(kind)
+
+/** What the core notes when effects have nothing to tell any more, in the transaction that ends them. The fence counts the claims. */
+export async function noteCalledOff(tx: Tx, hub: Hub, effects: readonly ClaimedEffect[]): Promise<void> {
+  const off = effects.map((effect) => ({ ...effect, begun: effect.fence > 1 }))
+  await noteErpCalledOff(tx, coreContext(hub), off)
+}
 
 export interface DeadEffect {
   row: ClaimedEffect

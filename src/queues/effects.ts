@@ -11,6 +11,7 @@ import { announceDeadLetters } from './deadLetters.ts'
 import {
   bindEffect,
   leadsOn,
+  noteCalledOff,
   noteDead,
   noteDone,
   type BoundEffect,
@@ -116,6 +117,8 @@ async function endUntold(
         : await finishCancelled(tx, row, 'taken back before it left')
       ends.push(end)
     }
+    const off = new Set(ends.flatMap(({ id, end }) => (end === 'cancelled' ? id : [])))
+    await noteCalledOff(tx, hub, rows.filter(({ id }) => off.has(id))) // prettier-ignore
     return ends
   })
 }

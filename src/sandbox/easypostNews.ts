@@ -30,6 +30,8 @@ export function createNewsDesk(options: NewsOptions): NewsDesk {
   let stopped = false
   const timers = new Set<NodeJS.Timeout>()
   const underWay = new Set<Promise<void>>()
+  /** What came up while there was nobody to tell. */
+  const kept: { news: TrackerNews; attempt: number }[] = []
 
   const after = (delay_ms: number, news: TrackerNews, attempt: number): void => {
     const timer = setTimeout(() => {
@@ -43,7 +45,8 @@ export function createNewsDesk(options: NewsOptions): NewsDesk {
 
   const deliver = async (news: TrackerNews, attempt: number): Promise<void> => {
     const bodies = options.bodies(news)
-    if (url === null || bodies === undefined) return options.told(news.id)
+    if (bodies === undefined) return options.told(news.id)
+    if (url === null) return void kept.push({ news, attempt })
     const { webhook_drop_share, webhook_duplicate_share } = options.faults()
     if (options.random() < webhook_drop_share) return options.told(news.id)
     const headers = { 'content-type': 'application/json', 'user-agent': 'EasyPost/v2', ...options.sign(bodies.signed) }
@@ -55,7 +58,10 @@ export function createNewsDesk(options: NewsOptions): NewsDesk {
   }
 
   return {
-    setUrl: (next) => void (url = next),
+    setUrl: (next) => {
+      url = next
+      for (const { news, attempt } of kept.splice(0)) after(0, news, attempt)
+    },
     send: (news) => after(options.random() * options.faults().webhook_delay_ms_max, news, 1),
     busy: () => timers.size + underWay.size > 0,
     stop: async () => {

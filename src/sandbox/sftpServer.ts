@@ -35,7 +35,7 @@ export async function startSftpServer(options: {
   username: string
   password: string
 }): Promise<SftpServer> {
-  const { private: privateKey } = ssh2.utils.generateKeyPairSync('ed25519')
+  const privateKey = newHostKey()
   const connections = new Set<Connection>()
   let logins = 0
   const server = new ssh2.Server({ hostKeys: [privateKey] }, (connection) => {
@@ -77,6 +77,17 @@ export async function startSftpServer(options: {
       await new Promise<void>((resolve) => void server.close(() => resolve()))
     },
   }
+}
+
+const KEY_TRIES_MAX = 20
+
+/** One in some hundred of the keys that the library makes it cannot read itself; a sandbox that did not start for it would be no sandbox. */
+function newHostKey(): string {
+  for (let tries = 0; tries < KEY_TRIES_MAX; tries += 1) {
+    const { private: key } = ssh2.utils.generateKeyPairSync('ed25519')
+    if (!(ssh2.utils.parseKey(key) instanceof Error)) return key
+  }
+  throw new Error('no host key could be made')
 }
 
 function keySha256(privateKey: string): string {

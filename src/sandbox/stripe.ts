@@ -140,6 +140,8 @@ function createWebhooks(options: WebhookOptions) {
   let stopped = false
   const timers = new Set<NodeJS.Timeout>()
   const underWay = new Set<Promise<void>>()
+  /** What came up while there was nobody to tell. */
+  const kept: { event: AccountEvent; attempt: number }[] = []
 
   const after = (delay_ms: number, event: AccountEvent, attempt: number): void => {
     const timer = setTimeout(() => {
@@ -153,7 +155,7 @@ function createWebhooks(options: WebhookOptions) {
 
   /** Signed anew at each attempt, because the receiver refuses what was signed too long ago. */
   const deliver = async (event: AccountEvent, attempt: number): Promise<void> => {
-    if (url === null) return options.account().delivered(event.id)
+    if (url === null) return void kept.push({ event, attempt })
     const { object } = event.data
     const body = JSON.stringify({ ...event, data: { object: options.telling().thing(object) } })
     const post = async (to: string): Promise<number | undefined> =>
@@ -173,7 +175,10 @@ function createWebhooks(options: WebhookOptions) {
   }
 
   return {
-    setUrl: (next: string): void => void (url = next),
+    setUrl: (next: string): void => {
+      url = next
+      for (const { event, attempt } of kept.splice(0)) after(0, event, attempt)
+    },
     /** Each event takes its own time, so that they overtake each other. */
     send: (event: AccountEvent): void => after(options.random() * options.faults().webhook_delay_ms_max, event, 1),
     busy: (): boolean => timers.size + underWay.size > 0,

@@ -15,6 +15,8 @@ export interface Dispatch {
   text: string
   /** Unix ms before which it is not put into the folder: reports are often written later than what they report. */
   not_before_ms: number
+  /** Its totals are wrong on purpose; what it says follows in another file. */
+  wrong?: true
 }
 
 /** What the parcel is to leave with, where it was sent along. */
@@ -93,6 +95,8 @@ export interface Ledger {
   files: Set<string>
   refused_files: string[]
   waiting: Map<string, Dispatch>
+  /** Names of files with wrong totals. */
+  wrong_files: string[]
   acks: { name: string; accepted: number; rejected: number }[]
   refused_units: number
   sequences: Map<string, number>
@@ -104,7 +108,7 @@ export interface Ledger {
 
 export function emptyLedger(): Ledger {
   return {
-    opened: false, on_hand: new Map(), work: new Map(), parcels: [], files: new Set(), refused_files: [], waiting: new Map(), acks: [],
+    opened: false, on_hand: new Map(), work: new Map(), parcels: [], files: new Set(), refused_files: [], waiting: new Map(), wrong_files: [], acks: [],
     refused_units: 0, sequences: new Map(), arrivals: [], last_ms: 0, last_count_ms: 0,
   } // prettier-ignore
 }
@@ -149,6 +153,7 @@ export function book(ledger: Ledger, event: Event): void {
 
 function noteDispatch(ledger: Ledger, dispatch: Dispatch): void {
   ledger.waiting.set(dispatch.name, dispatch)
+  if (dispatch.wrong === true) ledger.wrong_files.push(dispatch.name)
   const [, type, sequence] =
     /^([a-z_]+)_[a-z0-9-]+_\w+_(\d+)\.csv$/.exec(dispatch.name) ?? /^(edi)_(\d{9})_\w+\.edi$/.exec(dispatch.name) ?? []
   if (type !== undefined) ledger.sequences.set(type, Math.max(ledger.sequences.get(type) ?? 0, Number(sequence)))

@@ -19,6 +19,8 @@ export interface ThreePlLedger {
   refused_units: number
   acks_read: { name: string; accepted: number; rejected: number }[]
   refused_files: string[]
+  /** Files that it sent with wrong totals and then again under another name. */
+  wrong_files: string[]
   /** Labels that it was told of and whose file was not in the folder, or was none. */
   labels_missing: string[]
   /** Fulfillment orders that came with a label, and its number. */
@@ -51,6 +53,7 @@ export function statement(ledger: Ledger, labels_missing: ReadonlySet<string>): 
     refused_units: ledger.refused_units,
     acks_read: [...ledger.acks],
     refused_files: [...ledger.refused_files],
+    wrong_files: [...ledger.wrong_files],
     labels_missing: [...labels_missing],
     labels_given: Object.fromEntries(
       work.flatMap(({ fulfillment_order, label }) =>

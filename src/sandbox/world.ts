@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { startAmazonSimulator, type AmazonSimulator } from './amazon/index.ts'
 import { offersOf, physicalStock, SOMETIMES_NOT_PICKED, type Offer } from './assortment.ts'
@@ -111,15 +112,23 @@ export interface World {
   stop: () => Promise<void>
 }
 
-/** Every vendor has its own chance and its own port, so that what one does changes nothing for the others. */
+/** How much a vendor remembers: another number at each start, and zero at the first. */
+const memoryOf = (path: string | null): number =>
+  path === null ? 0 : (statSync(path, { throwIfNoEntry: false })?.size ?? 0)
+
+/**
+ * Every vendor has its own chance and its own port, so that what one does changes nothing for the others. Chance does not begin anew with
+ * each start, or a vendor that is often started would always drop the same message.
+ */
 function vendorOpener(options: WorldOptions) {
   let opened = 0
   return async <T>(id: string, start: (common: CommonOptions) => Promise<T>): Promise<T> => {
     opened += 1
+    const journal_path = options.keep ? join(options.data_dir, `${id}.jsonl`) : null
     const common = {
       connection_id: id,
-      journal_path: options.keep ? join(options.data_dir, `${id}.jsonl`) : null,
-      random: seededRandom(options.seed + opened),
+      journal_path,
+      random: seededRandom(options.seed + opened + memoryOf(journal_path)),
       now: options.now,
       faults: options.faults,
       webhook_url: null,
@@ -347,8 +356,10 @@ function worldOf(all: readonly Opened[], options: WorldOptions, stop: () => Prom
     marketplaces,
     payday: () => payday(gateway, marketplaces, seededRandom(seed)),
     settings: new Map(all.map(({ id, settings }) => [id, settings])),
-    trade: (orders_per_second) =>
-      createTrade({ shops, till: gateway, random: seededRandom(seed), now, orders_per_second, stock }),
+    trade: (orders_per_second) => {
+      const sold = shops.reduce((count, { storefront }) => count + storefront.ledger().orders.length, 0)
+      return createTrade({ shops, till: gateway, random: seededRandom(seed + sold), now, orders_per_second, stock })
+    },
     connectTo: (hub_url) => {
       for (const { id, simulator } of all) simulator.setWebhookUrl(`${hub_url}/webhooks/${id}`)
     },

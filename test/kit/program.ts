@@ -12,7 +12,7 @@ export const SANDBOX_CONFIG = join(ROOT, 'config', 'crossdock.yaml')
 const LAUNCHER = join(ROOT, 'bin', 'crossdock.js')
 const READY_MS_MAX = 60_000
 /** Far below the ports that the system hands out by itself, so that the simulators find theirs free again after a kill. */
-const PORTS = { first: 12_000, last: 30_000, step: 8 } as const
+const PORTS = { first: 12_000, last: 30_000, step: 16 } as const
 
 export type Variables = Readonly<Record<string, string>>
 

@@ -148,6 +148,19 @@ describe('the simulated Stripe account', () => {
     expect(catcher.requests).toHaveLength(before + 2)
   })
 
+  it('keeps what it has to say until it knows to whom, also over a restart', async () => {
+    const deaf = await start({ webhook_url: null })
+    charge(deaf)
+    await waitUntil(() => !deaf.busy())
+    expect(catcher.requests).toEqual([])
+    await running.pop()?.stop()
+    const gateway = await start({ webhook_url: null })
+    await waitUntil(() => !gateway.busy())
+    gateway.setWebhookUrl(catcher.url)
+    await waitUntil(() => catcher.requests.length === 1 && !gateway.busy())
+    expect(eventsOf(catcher.requests)).toMatchObject([{ type: 'charge.succeeded' }])
+  })
+
   it('tells a payout in three events that overtake each other', async () => {
     const gateway = await start({ faults: { ...KIND, webhook_delay_ms_max: 300 } })
     for (let count = 0; count < 20; count += 1) charge(gateway)

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, renameSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
@@ -7,11 +7,12 @@ import { judgeWorld } from '../../src/cli/judgeWorld.ts'
 import { loadConfig } from '../../src/config.ts'
 import { connectors } from '../../src/connectors/index.ts'
 import { migrate } from '../../src/db/migrate.ts'
-import { openDb } from '../../src/db/pool.ts'
+import { openDb, type Db } from '../../src/db/pool.ts'
 import { startHub } from '../../src/main.ts'
 import { openDatabase } from '../../src/main/database.ts'
 import { ORDINARY_FAULTS, startSandbox } from '../../src/main/sandbox.ts'
 import { seededRandom } from '../../src/sandbox/prng.ts'
+import type { World } from '../../src/sandbox/world.ts'
 import { killDatabase } from '../kit/faults.ts'
 import { freePorts, makeDataFolder, runCommand, SANDBOX_CONFIG, startProgram, type Variables } from '../kit/program.ts'
 
@@ -24,6 +25,9 @@ const START_MS_MAX = 1_200
 const TRADE_MS = { min: 200, max: 2_200 } as const
 const ORDERS_PER_SECOND = 15
 const ROUND_MS_MAX = 90_000
+const FIRST_SALES = 10
+/** CROSSDOCK_KEEP=1 leaves the data folder, with the database and the vendors' journals, to be read after a failure. */
+const KEEP = process.env['CROSSDOCK_KEEP'] === '1'
 const silent = pino({ level: 'silent' })
 
 test(
@@ -50,6 +54,7 @@ test(
         if (kill > 0 && random() < DURING_START_SHARE) await sleep(random() * START_MS_MAX)
         else {
           await program.ready
+          if (kill === 0) await firstSales(folder.path)
           await sleep(TRADE_MS.min + random() * (TRADE_MS.max - TRADE_MS.min))
           expect(program.ended(), `the program ended by itself:\n${program.said()}`).toBe(false)
         }
@@ -65,10 +70,19 @@ test(
       expect(judged.orders_sent).toBeGreaterThan(KILLS * 5)
     } finally {
       killDatabase(folder.path)
-      folder.remove()
+      if (KEEP) console.log(`kept ${folder.path}`)
+      else folder.remove()
     }
   },
 )
+
+/** A new shop has empty shelves. How long it takes until they are filled is up to the machine, and before that nothing can be lost. */
+async function firstSales(dataFolder: string): Promise<void> {
+  const path = join(dataFolder, 'sandbox', 'stripe.jsonl')
+  const sold = (): number =>
+    existsSync(path) ? readFileSync(path, 'utf8').split('"type":"charge.succeeded"').length - 1 : 0
+  await expect.poll(sold, { timeout: ROUND_MS_MAX }).toBeGreaterThan(FIRST_SALES)
+}
 
 /** Between the kills it must also be able to end in order. */
 async function startAndStop(variables: Variables): Promise<void> {
@@ -83,10 +97,9 @@ async function startAndStop(variables: Variables): Promise<void> {
 async function comeToRest(variables: Variables) {
   const configured = loadConfig(SANDBOX_CONFIG, { connectors, variables })
   const database = await openDatabase(configured, silent)
-  const houses = configured.connections.filter(({ connector }) => connector === 'filedrop').map(({ id }) => id)
   await endLeasesOfTheDead(
     database.url,
-    houses.map((id) => join(configured.sandbox.data_dir, id, 'incoming', '.processing')),
+    configured.connections.map(({ id }) => join(configured.sandbox.data_dir, id, 'incoming', '.processing')),
   )
   const sandbox = await startSandbox(configured, { keep: true, faults: ORDINARY_FAULTS, now: () => new Date() })
   const running = await startHub({
@@ -97,7 +110,11 @@ async function comeToRest(variables: Variables) {
   })
   try {
     sandbox.world.connectTo(running.url ?? '')
-    const judged = await judgeWorld(sandbox.world, running, { moves: [], trade_seconds: 1 })
+    const started = performance.now()
+    const tell = (line: string): void => console.log(`${Math.round(performance.now() - started)} ms: ${line}`)
+    const judged = await judgeWorld(sandbox.world, running, { moves: [], trade_seconds: 1 }, tell)
+    const left = await leftOf(running.hub.db, sandbox.world)
+    console.log(JSON.stringify({ rest_ms: Math.round(performance.now() - started), judged, left }, null, 1))
     expect(judged).toMatchObject({
       orders_accepted: judged.orders_sent,
       orders_lost: 0,
@@ -112,10 +129,6 @@ async function comeToRest(variables: Variables) {
       verified: true,
       ok: true,
     })
-    const left = await running.hub.db.query(`
-      select 'parked' as what, id::text, cause_code as why from inbox where state = 'parked'
-      union all select 'dead letter', id::text, code from dead_letters where state = 'open'
-      union all select 'connection', id, state from connections where state <> 'active'`)
     expect(left).toEqual([])
     const verified = await runCommand(['verify', '--json'], variables)
     expect(verified.code, verified.stderr).toBe(0)
@@ -125,6 +138,32 @@ async function comeToRest(variables: Variables) {
     await sandbox.world.stop()
     await running.close()
   }
+}
+
+interface Left {
+  what: string
+  name: string
+  code: string
+  detail: string | null
+  file: string | null
+}
+
+/** What the hub could not finish, with the reason. Not what a house miscounted on purpose and sent again: that is rightly kept. */
+async function leftOf(db: Db, { houses }: World): Promise<Left[]> {
+  const left = await db.query<Left>(`
+    select 'parked' as what, concat_ws(' ', i.connection_id, i.topic, i.dedupe_key) as name, i.cause_code as code, i.cause_detail as detail,
+      concat_ws(' ', f.connection_id, f.name) as file
+    from inbox i left join inbound_files f on f.id = i.file_id where i.state = 'parked'
+    union all select 'dead letter', concat_ws(' ', connection_id, kind), code, detail, null from dead_letters where state = 'open'
+    union all select 'connection', id, state, state_reason, null from connections where state <> 'active'
+    union all select 'held back', concat_ws(' ', connection_id, listing_id), state, concat(unseen, ' units until ', unseen_until), null
+    from availability where unseen > 0`)
+  const wrong = new Set(
+    houses.flatMap(({ connection_id, simulator }) =>
+      simulator.ledger().wrong_files.map((file) => `${connection_id} ${file}`),
+    ),
+  )
+  return left.filter(({ code, file }) => code !== 'control_total_mismatch' || file === null || !wrong.has(file))
 }
 
 /** Nobody who could hold a lease is alive; waiting for them to run out would only take longer. Claimed files bear the time of their claim. */

@@ -20,7 +20,7 @@ import type { CallLimit } from './define.ts'
 /** Waits until one more call is within the vendor's limits, or throws `vendor_throttled` with `retry_after_ms`. */
 export interface Limiter {
   take: (lane: Lane, operation?: string) => Promise<void>
-  /** What the vendor has just said of one operation's limit; it holds in this process from now on. */
+  /** What the vendor has just said of one operation's limit; it holds in this process from now on, and in those that start later. */
   learn: (operation: string, limit: CallLimit) => void
 }
 
@@ -53,19 +53,42 @@ export function createLimiter(options: {
   limits?: Readonly<Record<string, CallLimit>>
   store: LimitStore
 }): Limiter {
-  const { connection_id } = options
-  const all = openWindow(options.store, connection_id, options.limit)
-  const own = new Map(Object.entries(options.limits ?? {}).map(([operation, limit]) => [operation, opened(operation, limit)])) // prettier-ignore
-  function opened(operation: string, limit: CallLimit): Window & { limit: CallLimit } {
-    return { ...openWindow(options.store, `${connection_id}/${operation}`, limit), limit }
+  const { connection_id, store } = options
+  const all = openWindow(store, connection_id, options.limit)
+  const own = new Map<string, Window & { limit: CallLimit }>()
+  for (const [operation, limit] of Object.entries(options.limits ?? {}))
+    own.set(operation, { ...openWindow(store, `${connection_id}/${operation}`, limit), limit })
+  // Counted apart from what was counted under another limit: whoever is given a thousand calls a second has not used up an hour's twenty.
+  const believe = (operation: string, limit: CallLimit): void => {
+    const key = `${connection_id}/${operation}@${limit.calls}/${limit.per_ms}`
+    own.set(operation, { ...openWindow(store, key, limit), limit })
+  }
+  const isNew = (operation: string, { calls, per_ms }: CallLimit): boolean => {
+    const known = own.get(operation)?.limit
+    return known?.calls !== calls || known.per_ms !== per_ms
+  }
+  const remember = async (): Promise<void> => {
+    for (const { operation, limit } of await toldBefore(store, connection_id))
+      if (isNew(operation, limit)) believe(operation, limit)
+  }
+  let remembered: Promise<void> | undefined
+  const forget = (): void => {
+    remembered = undefined
   }
   return {
     take: async (lane, operation) => {
+      remembered ??= remember()
+      await remembered.catch((thrown: unknown) => {
+        forget()
+        throw thrown
+      })
       const windows = [operation === undefined ? undefined : own.get(operation), all]
       let waited_ms = 0
       for (const window of windows.flatMap((found) => (found === undefined ? [] : found[lane]))) {
         for (let wait_ms = await window(); wait_ms > 0; wait_ms = await window()) {
           if (waited_ms + wait_ms > WAIT_MS_MAX) {
+            // Another process may be told meanwhile that more is allowed.
+            forget()
             throw new HubError('vendor_throttled', `${connection_id} has used up its calls`, {
               retry_after_ms: wait_ms,
             })
@@ -76,12 +99,45 @@ export function createLimiter(options: {
       }
     },
     learn: (operation, limit) => {
-      const known = own.get(operation)?.limit
       const sound = limit.calls >= 1 && limit.per_ms > 0 && Number.isFinite(limit.calls / limit.per_ms)
-      if (!sound || (known?.calls === limit.calls && known.per_ms === limit.per_ms)) return
-      own.set(operation, opened(operation, limit))
+      if (!sound || !isNew(operation, limit)) return
+      believe(operation, limit)
+      // One that gets lost is told again to the next process.
+      keepTold(store, connection_id, { operation, limit }).catch(() => undefined)
     },
   }
+}
+
+interface ToldLimit {
+  operation: string
+  limit: CallLimit
+}
+
+const TOLD = 'told'
+
+/**
+ * What earlier processes were told of this connection's limits. A process that only knew the configured ones would find their window
+ * used up by calls that were made under the others, and could not make the call that tells it better: for an hour, where twenty calls
+ * an hour are usual and the account has been given more.
+ */
+async function toldBefore(store: LimitStore, connection_id: string): Promise<ToldLimit[]> {
+  if (store.kind !== 'postgres') return []
+  const prefix = `${TOLD}:${connection_id}/`
+  const rows = await store.db.query('select key, points, expire from rate_limits where starts_with(key, $1)', [prefix])
+  return (rows as { key: string; points: number; expire: number }[]).map(({ key, points, expire }) => ({
+    operation: key.slice(prefix.length),
+    limit: { calls: Number(points), per_ms: Number(expire) },
+  }))
+}
+
+/** In the counters' own table: `points` calls in `expire` milliseconds. */
+async function keepTold(store: LimitStore, connection_id: string, { operation, limit }: ToldLimit): Promise<void> {
+  if (store.kind !== 'postgres') return
+  await store.db.query(
+    `insert into rate_limits (key, points, expire) values ($1, $2, $3)
+     on conflict (key) do update set points = excluded.points, expire = excluded.expire`,
+    [`${TOLD}:${connection_id}/${operation}`, Math.floor(limit.calls), Math.round(limit.per_ms)],
+  )
 }
 
 /** Milliseconds until one more call is allowed; zero when this one was, and has been counted. */
@@ -121,7 +177,7 @@ function openLimiter(
         storeClient: storeClientOf(store.db),
         storeType: 'pool',
         tableName: 'rate_limits',
-        // The table belongs to our migrations, and has one row per connection and limited operation: nothing to create, nothing to clear.
+        // The table belongs to our migrations, and has few rows: one per connection, limited operation and limit. Nothing to create or clear.
         tableCreated: true,
         clearExpiredByTimeout: false,
       })

@@ -4,6 +4,7 @@ import type { ErpOrder } from '../../core/model/effects.ts'
 import { amountText, minorOf, nearestMinorOf, shownAmount } from './amounts.ts'
 import type { CallArgs, Odoo } from './client.ts'
 import { ensurePartners, type Partners } from './customers.ts'
+import { alignDeadlines } from './deadlines.ts'
 import { ownProduct, productsBySku } from './products.ts'
 import { externalId, externalIdsOf, findOurs, load, readByIds, readOne, rows, search, type Cells } from './records.ts'
 import { planLines, roundingKey, taxTotal, type LinePlan } from './rulesLines.ts'
@@ -196,6 +197,7 @@ async function write(odoo: Odoo, target: Target): Promise<void> {
     return
   }
   const { partners } = target
+  if (CONFIRMED.has(found.state)) await alignDeadlines(odoo, target.id)
   const known = partners.shipping === null ? {} : partnerCells(partners)
   const left = await leftCells(odoo, target, found.order_line)
   await load(odoo, 'sale.order', { id: externalId(odoo, target.key), ...known }, [...cells, ...left])
@@ -309,10 +311,13 @@ export async function confirmedOrder(odoo: Odoo, key: string): Promise<FoundOrde
   return { id, name: found.name, state: found.state }
 }
 
-/** Cancels the order with its open transfers. What was delivered stays delivered. */
-export async function sendCancellation(odoo: Odoo, order_key: string): Promise<string> {
+/**
+ * Cancels the order with its open transfers. What was delivered stays delivered. Of an order whose telling was given up half-way there may
+ * be nothing, and then there is nothing to cancel: no telling of it is on its way any more.
+ */
+export async function sendCancellation(odoo: Odoo, order_key: string): Promise<string | null> {
   const id = await findOurs(odoo, 'sale.order', order_key)
-  if (id === null) throw new HubError('not_yet', 'the order is not in Odoo yet')
+  if (id === null) return null
   await converge([
     {
       name: 'cancellation',

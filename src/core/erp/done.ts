@@ -68,6 +68,42 @@ export async function noteErpDone(tx: Tx, ctx: Context, done: readonly ErpDone[]
   await tellErp(tx, ctx, [...new Map(orders.map((order) => [order.id, order])).values()])
 }
 
+/** What is taken back by another document, if the ERP has it: an order is cancelled, a cancellation reopened. */
+const TAKEN_BACK: ReadonlySet<string> = new Set(['erp.order', 'erp.cancellation'])
+
+/**
+ * Effects that were called off, because what they were about is not so any more. `begun`: after an attempt at them. An attempt takes several
+ * calls, and one that was throttled half-way or died with its process has left something there of which the ERP never spoke. Such a document
+ * counts as told, which makes due what takes it back; what it said counts as unknown, so that an order which is wanted again is told again.
+ * The orders are locked by the caller, the effects ended.
+ */
+export async function noteErpCalledOff(
+  tx: Tx,
+  ctx: Context,
+  effects: readonly (ErpEffect & { begun: boolean })[],
+): Promise<void> {
+  const off = effects.filter(({ kind }) => TAKEN_BACK.has(kind))
+  if (off.length === 0) return
+  const rows = off.flatMap((effect) =>
+    effect.begun
+      ? {
+          connection_id: effect.connection_id,
+          kind: documentOf(effect),
+          subject: String(effect.reference['subject']),
+          version: Number(effect.reference['version']),
+        }
+      : [],
+  )
+  await tx.query(
+    `update erp_links k set told_version = greatest(coalesce(k.told_version, 0), n.version), told_at = $5,
+       digest = case when k.kind = 'order' then null else k.digest end
+     from unnest($1::text[], $2::text[], $3::text[], $4::int[]) as n(connection_id, kind, subject, version)
+     where k.connection_id = n.connection_id and k.kind = n.kind and k.subject = n.subject`,
+    [...columns(rows, ['connection_id', 'kind', 'subject', 'version']), ctx.now],
+  )
+  await tellOthers(tx, ctx, off.map(({ id }) => id)) // prettier-ignore
+}
+
 /** A document that the ERP will not take as it is: somebody has to look, here or there. */
 export async function noteErpRefused(
   tx: Tx,
@@ -92,7 +128,7 @@ export async function noteErpRefused(
   await tellOthers(tx, ctx, refused.map(({ effect }) => effect.id)) // prettier-ignore
 }
 
-/** What does not hang on a refused document goes on without it. The orders are locked by the caller. */
+/** What does not hang on a document that was refused or called off goes on without it. The orders are locked by the caller. */
 async function tellOthers(tx: Tx, ctx: Context, outbox_ids: readonly number[]): Promise<void> {
   const orders = await tx.query<{ id: string; connection_id: string }>(
     `select distinct o.id, o.connection_id from outbox x join orders o on o.id = x.order_id where x.id = any($1::bigint[])`,

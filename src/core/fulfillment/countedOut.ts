@@ -57,6 +57,7 @@ export async function takeCountedOut(tx: Tx, ctx: CoreContext, shipped: ShippedC
     },
   )
   await insertConsumed(tx, work, units, ctx.now)
+  await dropLost(tx, work, units, ctx.now)
   const before = await takeAvailable(tx, ctx, shipped, unitsByItem(units))
   const data = { shipment_id, number: work.number, fulfillment_order_id: work.id }
   await recordTimeline(
@@ -106,6 +107,30 @@ async function takeAvailable(
   return missing
 }
 
+/**
+ * What this work lost and has shipped all the same it waits for no longer. Left to the new plan those rows would stay, because the work is
+ * still there, and something else that is missing of the line would go in their place.
+ */
+async function dropLost(
+  tx: Tx,
+  work: FulfillmentOrderRow,
+  units: readonly { order_line_id: number; item_id: number; quantity: number }[],
+  now: Date,
+): Promise<void> {
+  await tx.query(
+    `with found as (
+       select r.id, r.quantity, n.units - coalesce(sum(r.quantity) over (
+         partition by r.order_line_id, r.item_id order by r.id rows between unbounded preceding and 1 preceding), 0) as left_over
+       from unnest($1::bigint[], $2::bigint[], $3::int[]) as n(line_id, item_id, units)
+       join reservations r on r.order_line_id = n.line_id and r.item_id = n.item_id and r.lost_from = $4 and r.state = 'shortfall'),
+     gone as (delete from reservations r using found f where r.id = f.id and f.left_over >= f.quantity)
+     update reservations r set quantity = r.quantity - f.left_over, changed_at = $5
+     from found f where r.id = f.id and f.left_over > 0 and f.left_over < f.quantity`,
+    [...columns(units, ['order_line_id', 'item_id', 'quantity']), work.id, now],
+  )
+}
+
+/** Their shortfall says what one unit of the line takes of the item; where it was given up with its order, the line or its listing does. */
 async function insertConsumed(
   tx: Tx,
   work: FulfillmentOrderRow,
@@ -115,8 +140,18 @@ async function insertConsumed(
   await tx.query(
     `insert into reservations (order_id, order_line_id, item_id, location_id, fulfillment_order_id, per_unit, quantity, consumed_quantity,
        state, listing_id, created_at, changed_at)
-     select $4, n.line_id, n.item_id, $5, $6, r.per_unit, 0, n.units, 'consumed', r.listing_id, $7, $7
+     select $4, n.line_id, n.item_id, $5, $6, coalesce(r.per_unit, t.per_unit, c.per_unit, 1), 0, n.units, 'consumed', coalesce(r.listing_id, l.listing_id), $7, $7
      from unnest($1::bigint[], $2::bigint[], $3::int[]) as n(line_id, item_id, units)
+     join order_lines l on l.id = n.line_id
+     left join lateral (
+       select takes.per_unit from unnest(l.takes_items, l.takes_units) as takes(item_id, per_unit)
+       where takes.item_id = n.item_id order by takes.per_unit desc limit 1
+     ) t on true
+     cross join lateral (
+       select sum(li.quantity * coalesce(k.quantity, 1))::int as per_unit
+       from listing_items li left join kit_components k on k.kit_item_id = li.item_id
+       where li.listing_id = l.listing_id and coalesce(k.component_item_id, li.item_id) = n.item_id
+     ) c
      left join lateral (
        select per_unit, listing_id from reservations where order_line_id = n.line_id and item_id = n.item_id
        order by fulfillment_order_id = $6 desc nulls last, per_unit desc limit 1

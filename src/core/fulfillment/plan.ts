@@ -89,27 +89,20 @@ export async function lockStockOfOrder(
  * Plans an order anew: what its lines want, less what was shipped and what is still reserved, is reserved or given back. Units of work
  * that is being called back count as reserved until the answer. What this order leaves of its items is offered to others that wait.
  */
-export const replanOrder = (tx: Tx, ctx: CoreContext, order_id: string, source: string): Promise<void> =>
-  replanOrders(tx, ctx, new Map([[order_id, source]]))
-
-/** The same of several orders in one go: each with what caused it. */
-export async function replanOrders(tx: Tx, ctx: CoreContext, causes: ReadonlyMap<string, string>): Promise<void> {
-  if (causes.size === 0) return
-  const order_ids = [...causes.keys()]
-  const orders = await lockOrdersById(tx, order_ids)
-  const linesOf = Map.groupBy(await loadLines(tx, order_ids), (line) => line.order_id)
+export async function replanOrder(tx: Tx, ctx: CoreContext, order_id: string, source: string): Promise<void> {
+  const orders = await lockOrdersById(tx, [order_id])
+  const lines = await loadLines(tx, [order_id])
   const changed = orders.map((order) => ({
     order,
-    source: causes.get(order.id) ?? '',
-    sold_before: soldByListing(order, linesOf.get(order.id) ?? []),
+    source,
+    sold_before: soldByListing(order, lines),
     fresh: null,
     paid: true,
   }))
   await settleOrders(tx, ctx, changed, [])
-  const items = await tx.query<{ item_id: number }>(
-    'select distinct item_id from reservations where order_id = any($1::uuid[])',
-    [order_ids],
-  )
+  const items = await tx.query<{ item_id: number }>('select distinct item_id from reservations where order_id = $1', [
+    order_id,
+  ])
   await allocateShortfalls(
     tx,
     ctx,

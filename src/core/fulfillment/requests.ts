@@ -131,14 +131,15 @@ export async function addressOf(
 
 /**
  * The first step of writing down how effects ended: it locks the orders that they are about, before their outbox rows and their work,
- * in the order in which everybody else locks them.
+ * in the order in which everybody else locks them. Whoever holds one order and what hangs on it waits for nothing that others hold, so
+ * only effects of several orders wait for the company's turn.
  */
 export async function lockEffectOrders(tx: Tx, company_id: string, outbox_ids: readonly number[]): Promise<void> {
-  await takeTurn(tx, [company_id], 'side_by_side')
   const rows = await tx.query<{ order_id: string }>(
     'select distinct order_id from outbox where id = any($1::bigint[]) and order_id is not null',
     [outbox_ids],
   )
+  if (rows.length > 1) await takeTurn(tx, [company_id], 'side_by_side')
   await lockOrdersById(
     tx,
     rows.map((row) => row.order_id),

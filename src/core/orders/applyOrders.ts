@@ -7,7 +7,7 @@ import type { Component } from '../inventory/rulesDemand.ts'
 import { wakeParked } from '../inventory/wake.ts'
 import { keepPeople, personKey } from '../people/people.ts'
 import { startAnew } from '../turn.ts'
-import { orderWakeKey, sortArrivals, type Arrival, type InboundOrder, type PaymentsNamed } from './arrivals.ts'
+import { orderWakeKey, sortArrivals, type Arrival, type InboundOrder, type PaymentsNamed, type Arrivals } from './arrivals.ts' // prettier-ignore
 import { linkPayments, unlinkedPayments } from './payments.ts'
 import { lineRows, orderRow, paymentIds } from './pictures.ts'
 import { keepRefunds, recountCancelled } from './refunds.ts'
@@ -18,6 +18,7 @@ import {
   dropLines,
   insertOrders,
   loadLines,
+  lockOrdersById,
   putLines,
   rememberRepeats,
   updateOrders,
@@ -28,6 +29,8 @@ import {
 } from './sql.ts'
 import type { TimelineFact } from './timeline.ts'
 
+const NO_ARRIVALS: Arrivals = { due: [], named: [], listings: new Map() }
+
 /** An arrival and the rows it becomes. */
 interface Made {
   arrival: Arrival
@@ -37,18 +40,29 @@ interface Made {
 
 /**
  * Applies a batch of order pictures: newest wins, one decision about stock for all of them, a fixed number of statements whatever the
- * size of the batch. The outcomes are parallel to the pictures.
+ * size of the batch. Orders that were `paid` for just now, by their ids with what told of it, are settled with them. The outcomes are
+ * parallel to the pictures.
  */
-export async function applyOrders(tx: Tx, ctx: CoreContext, inbound: readonly InboundOrder[]): Promise<FactOutcome[]> {
+export async function applyOrders(
+  tx: Tx,
+  ctx: CoreContext,
+  inbound: readonly InboundOrder[],
+  paid: ReadonlyMap<string, string> = new Map(),
+): Promise<FactOutcome[]> {
   const outcomes: FactOutcome[] = []
-  const { due, named, listings } = await sortArrivals(tx, ctx, inbound, outcomes)
-  if (due.length === 0 && named.length === 0) return outcomes
+  const { due, named, listings } = inbound.length === 0 ? NO_ARRIVALS : await sortArrivals(tx, ctx, inbound, outcomes)
+  if (due.length === 0 && named.length === 0) {
+    if (paid.size > 0) await settleOrders(tx, ctx, await changedByMoney(tx, await lockPaid(tx, paid)), [])
+    return outcomes
+  }
   const made = await make(tx, ctx, due, listings)
   const stored = await store(tx, ctx, made)
   const timeline = stored.flatMap((one) => one.timeline)
   await keepRefundsOf(tx, ctx, stored)
   const joined = await joinNamed(tx, named)
-  const paid = await joinPayments(tx, stored.map(({ made: { arrival } }) => arrival.order)) // prettier-ignore
+  const gained = await joinPayments(tx, stored.map(({ made: { arrival } }) => arrival.order)) // prettier-ignore
+  const settledToo = new Set([...stored.map(({ changed }) => changed), ...joined].map(({ order }) => order.id))
+  const others = new Map([...paid].filter(([order_id]) => !settledToo.has(order_id)))
   const components = new Map<number, readonly Component[]>()
   for (const { listing_id, components: own } of listings.values()) components.set(listing_id, own)
   const rows = stored.map(({ made: { row } }) => row)
@@ -59,9 +73,10 @@ export async function applyOrders(tx: Tx, ctx: CoreContext, inbound: readonly In
     [
       ...stored.map(({ changed }) => ({
         ...changed,
-        paid: changed.fresh === null || paid.has(changed.order.id),
+        paid: changed.fresh === null || gained.has(changed.order.id),
       })),
       ...joined,
+      ...(await changedByMoney(tx, await lockPaid(tx, others))),
     ],
     timeline,
     { components, hand_over },
@@ -268,14 +283,18 @@ const joinPayments = async (tx: Tx, orders: Parameters<typeof unlinkedPayments>[
 async function joinNamed(tx: Tx, named: readonly PaymentsNamed[]): Promise<ChangedOrder[]> {
   if (named.length === 0) return []
   const orders = named.map(({ order }) => ({ ...order, number: order.number ?? order.external_id }))
-  const paid = await joinPayments(tx, orders)
-  const gained = named.filter(({ order }) => paid.has(order.id))
-  const lines = await loadLines(
-    tx,
-    gained.map(({ order }) => order.id),
-  )
+  const gained = await joinPayments(tx, orders)
+  return changedByMoney(tx, named.filter(({ order }) => gained.has(order.id))) // prettier-ignore
+}
+
+const lockPaid = async (tx: Tx, paid: ReadonlyMap<string, string>): Promise<PaymentsNamed[]> =>
+  (await lockOrdersById(tx, [...paid.keys()])).map((order) => ({ order, source: paid.get(order.id) ?? '' }))
+
+/** Orders that are as they were, but for their payments. */
+async function changedByMoney(tx: Tx, paid: readonly PaymentsNamed[]): Promise<ChangedOrder[]> {
+  const lines = await loadLines(tx, paid.map(({ order }) => order.id)) // prettier-ignore
   const linesOf = Map.groupBy(lines, (line) => line.order_id)
-  return gained.map(({ order, source }) => {
+  return paid.map(({ order, source }) => {
     const sold_before = soldByListing(order, linesOf.get(order.id) ?? [])
     return { order, source, sold_before, fresh: null, paid: true }
   })

@@ -114,6 +114,16 @@ function byFinality(a: PaymentRow, b: PaymentRow): number {
   )
 }
 
+/** The order of each that has one, by the payment's id. */
+export async function ordersOfPayments(tx: Tx, payment_ids: readonly number[]): Promise<Map<number, string>> {
+  if (payment_ids.length === 0) return new Map()
+  const rows = await tx.query<{ id: number; order_id: string }>(
+    'select id, order_id from payments where id = any($1::bigint[]) and order_id is not null',
+    [payment_ids],
+  )
+  return new Map(rows.map(({ id, order_id }) => [id, order_id]))
+}
+
 /** Payments without an order that one of these orders may be the owner of. */
 export async function unlinkedPayments(
   tx: Tx,

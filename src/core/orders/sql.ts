@@ -71,6 +71,19 @@ export async function lockOrdersById(tx: Tx, ids: readonly string[]): Promise<St
   )
 }
 
+/** Locks orders that are named in two ways as one set, so that the order of locks holds over both. */
+export async function lockOrdersTogether(tx: Tx, keys: readonly OrderKey[], ids: readonly string[]): Promise<void> {
+  await tx.query(
+    `with named as (
+       select o.id from unnest($1::text[], $2::text[]) as k(connection_id, external_id)
+       join orders o on o.connection_id = k.connection_id and o.external_id = k.external_id
+       union select unnest($3::uuid[])
+     )
+     select o.id from orders o join named on named.id = o.id order by o.id for no key update of o`,
+    [...columns(keys, ['connection_id', 'external_id']), ids],
+  )
+}
+
 /** Everything a picture says about an order that is kept in its row. Instants are ISO texts. */
 export interface OrderRow {
   id: string

@@ -143,8 +143,8 @@ export function openAccount(options: AccountOptions) {
       commit({ order: stored, shown: levels, messages: options.publish(stored, nextId) })
       return stored
     },
-    writeStock: (quantities: Readonly<Record<string, number>>): void => {
-      commit({ shown: { ...quantities } })
+    writeStock: (quantities: Readonly<Record<string, number>>, more: Pick<Change, 'feed' | 'document'> = {}): void => {
+      commit({ ...more, shown: { ...quantities } })
       const at_ms = options.now().getTime()
       for (const [sku, quantity] of Object.entries(quantities)) stockWrites.push({ sku, quantity, at_ms })
     },

@@ -100,10 +100,13 @@ function workOff(feed: AccountFeed, options: ApiOptions): void {
     messagesInvalid: issues.length,
   }
   const report = { header: { sellerId: options.seller_id, version: '2.0', feedId: feed.id }, issues, summary }
-  options.account.writeStock(quantities)
   const id = `amzn1.tortuga.4.eu.result-${feed.id}`
   const text = JSON.stringify(report)
-  return options.account.commit({ feed: { ...feed, status: 'DONE', result_document_id: id }, document: { id, text } })
+  // In one line of the journal: a feed that was worked off and not noted would put its old numbers back after the next start.
+  return options.account.writeStock(quantities, {
+    feed: { ...feed, status: 'DONE', result_document_id: id },
+    document: { id, text },
+  })
 }
 
 function messagesIn(text: string, seller_id: string): Message[] | undefined {

@@ -238,9 +238,10 @@ function arrive(house: House, lines: readonly Units[], reference: string): void 
   house.note({ kind: 'arrived', at_ms, lines: [...lines], reference, dispatches })
 }
 
-/** Now and then a unit breaks or turns up, where plenty lie. */
+/** Now and then a unit breaks or turns up, where plenty lie: while people move things, and not in a house at rest that is being judged. */
 function adjust(house: House): void {
   const { options, ledger } = house
+  if ([...ledger.on_hand].every(([sku, quantity]) => house.shown.get(sku) === quantity)) return
   if (options.random() >= (options.adjust_share ?? ADJUST_SHARE)) return
   const free = [...freeUnits(ledger)].filter(([, count]) => count >= PLENTY)
   const chosen = free[Math.floor(options.random() * free.length)]
@@ -280,7 +281,10 @@ function dispatch(house: House, { id, at_ms, sets, not_before_ms = at_ms }: Mess
   })
   if (options.random() < faults.fail_share) {
     const wrong = file(control, writeFile(options.parties, message(control), 1), not_before_ms)
-    return [wrong, file(control + 1, writeFile(options.parties, message(control + 1)), not_before_ms + CORRECTED_MS)]
+    return [
+      { ...wrong, wrong: true },
+      file(control + 1, writeFile(options.parties, message(control + 1)), not_before_ms + CORRECTED_MS),
+    ]
   }
   const text = writeFile(options.parties, message(control))
   const twice = options.random() < faults.webhook_duplicate_share

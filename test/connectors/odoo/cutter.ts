@@ -30,7 +30,7 @@ export async function startCutter(target: string): Promise<Cutter> {
   const state = { calls: 0 }
   const nextCut = (path: string, body: Buffer): Cut | undefined => {
     const called = callOf(path, body)
-    if (READS.has(called.method)) return undefined
+    if (!isChange(called)) return undefined
     // A wizard is a new record in every run: what is called on it is the same call.
     const what = called.model === WIZARD ? called.method : body
     const key = createHash('sha256').update(path).update(what).digest('hex')
@@ -67,7 +67,16 @@ export async function startCutter(target: string): Promise<Cutter> {
 
 const WIZARD = 'sale.advance.payment.inv'
 
-function callOf(path: string, body: Buffer): { model: string; method: string } {
+export interface Called {
+  model: string
+  method: string
+}
+
+/** Whether a call may leave something behind in Odoo. */
+export const isChange = ({ method }: Called): boolean => !READS.has(method)
+
+/** Which method of which model is called, over either protocol. */
+export function callOf(path: string, body: Buffer): Called {
   if (!path.startsWith('/jsonrpc')) {
     const [model = '', method = 'version'] = path.startsWith('/json/2/') ? path.split('/').slice(3) : []
     return { model, method }
@@ -80,7 +89,7 @@ function callOf(path: string, body: Buffer): { model: string; method: string } {
     : { model: '', method: params.method }
 }
 
-async function collect(from: IncomingMessage): Promise<Buffer> {
+export async function collect(from: IncomingMessage): Promise<Buffer> {
   const parts: Buffer[] = []
   for await (const part of from) parts.push(part as Buffer)
   return Buffer.concat(parts)

@@ -127,6 +127,23 @@ describe.skipIf(server === undefined).each(PROTOCOLS)('a real server over %s', (
     TIMEOUT_MS,
   )
 
+  it(
+    'counts products for the first time, several at once',
+    async () => {
+      const skus = Array.from({ length: 8 }, (_, index) => sku(`FIRST${index}`))
+      await call(live, 'product.product/create', {
+        vals_list: skus.map((default_code) => ({ name: 'First', default_code, type: 'consu', is_storable: true })),
+      })
+      const counts = skus.map((counted, index): ErpRequest => ({
+        outbox_id: 1, key: `first:${counted}`, kind: 'stock', as_of: NOW.toISOString(), warehouse_code: 'WH', lines: [{ sku: counted, on_hand: 20 + index }],
+      })) // prettier-ignore
+      const results = await Promise.all(counts.map((request) => send(settings(), request)))
+      expect(results.flat().map(({ outcome }) => outcome)).toEqual(skus.map(() => 'done'))
+      for (const [index, counted] of skus.entries()) expect(await onHand(live, counted)).toBe(20 + index)
+    },
+    TIMEOUT_MS,
+  )
+
   it.each(WAYS)(
     'carries an order through its life while %s',
     async (_, ways) => {

@@ -1,6 +1,7 @@
 import nock from 'nock'
 import { afterEach, describe, expect, it } from 'vitest'
 import { openOdoo } from '../../../src/connectors/odoo/client.ts'
+import { alignDeadlines } from '../../../src/connectors/odoo/deadlines.ts'
 import { classify } from '../../../src/connectors/odoo/faults.ts'
 import { odoo } from '../../../src/connectors/odoo/index.ts'
 import { search, rows } from '../../../src/connectors/odoo/records.ts'
@@ -155,11 +156,59 @@ describe('one document', () => {
     await expect(send()).rejects.toMatchObject({ code: 'vendor_unavailable' })
   })
 
-  it('waits for what it hangs on', async () => {
+  const nothingThere = () => {
     version19()
     nock(URL).post('/json/2/ir.model.data/has_access').reply(200, true)
     nock(URL).post('/json/2/ir.model.data/fields_get').reply(200, { name: {}, model: {}, res_id: {} })
     nock(URL).post('/json/2/ir.model.data/search_read').reply(200, [])
-    await expect(send()).rejects.toMatchObject({ code: 'not_yet' })
+  }
+
+  it('waits for what it hangs on', async () => {
+    nothingThere()
+    const invoice: ErpRequest = { ...cancel, kind: 'invoice', key: 'invoice:o', at: '2026-11-20T12:00:00.000Z' }
+    const waiting = odoo.erp!.send(portTo(), [invoice], invoice.key, new Date())
+    await expect(waiting).rejects.toMatchObject({ code: 'not_yet' })
+  })
+
+  it('is done where there is nothing to cancel', async () => {
+    nothingThere()
+    expect(await send()).toEqual([{ outbox_id: 5, outcome: 'done', external_id: null }])
+  })
+})
+
+describe('goods of an order that is about to change', () => {
+  const fields = (model: string, names: string[]) =>
+    nock(URL)
+      .post(`/json/2/${model}/fields_get`)
+      .reply(200, Object.fromEntries(names.map((name) => [name, {}])))
+  const found = (model: string, ...records: object[]) => nock(URL).post(`/json/2/${model}/search_read`).reply(200, records) // prettier-ignore
+  const known = () => {
+    version19()
+    fields('stock.move', ['sale_line_id', 'date_deadline'])
+    fields('sale.order.line', ['customer_lead'])
+    fields('sale.order', ['date_order', 'commitment_date'])
+  }
+  const goods = (id: number, line: number, date_deadline: string) => ({ id, sale_line_id: [line, 'a line'], date_deadline }) // prettier-ignore
+  const given = (deadline: string, ids: number[]) => nock(URL)
+    .post('/json/2/stock.move/write', (body: { ids: number[]; vals: object }) => JSON.stringify([body.ids, body.vals]) === JSON.stringify([ids, { date_deadline: deadline }]))
+    .reply(200, true) // prettier-ignore
+
+  it('get the deadlines that the order has now, each line with its own time', async () => {
+    known()
+    found('sale.order', { id: 5, date_order: '2026-11-20 10:15:30', commitment_date: false })
+    found('sale.order.line', { id: 7, customer_lead: 0 }, { id: 8, customer_lead: 1.5 })
+    found('stock.move', goods(1, 7, '2026-11-22 09:00:00'), goods(2, 8, '2026-11-23 21:00:00'), goods(3, 7, '2026-11-20 10:15:30')) // prettier-ignore
+    given('2026-11-20 10:15:30', [1])
+    given('2026-11-21 22:15:30', [2])
+    await alignDeadlines(await openOdoo(portTo()), 5)
+  })
+
+  it('keep the day that was promised', async () => {
+    known()
+    found('sale.order', { id: 5, date_order: '2026-11-20 10:15:30', commitment_date: '2026-12-01 00:00:00' })
+    found('sale.order.line', { id: 7, customer_lead: 2 })
+    found('stock.move', goods(1, 7, '2026-12-01 00:00:00'), goods(2, 7, '2026-11-22 09:00:00'))
+    given('2026-12-01 00:00:00', [2])
+    await alignDeadlines(await openOdoo(portTo()), 5)
   })
 })

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { checkErp } from '../../../src/core/erp/check.ts'
 import { listErpDocuments, resendErpDocument, showErpDocument } from '../../../src/core/erp/read.ts'
-import { noteErpRefused } from '../../../src/core/erp/done.ts'
+import { noteErpCalledOff, noteErpRefused } from '../../../src/core/erp/done.ts'
 import type { ErpRequest } from '../../../src/core/model/effects.ts'
 import { tellErp } from '../../../src/core/erp/tell.ts'
 import type { Tx } from '../../../src/db/pool.ts'
@@ -232,5 +232,52 @@ describe('what operators see', () => {
       told_version: 3,
       effects: [{}, {}, {}],
     })
+  })
+})
+
+describe('a document that was called off', () => {
+  /** As the queue ends an effect that has nothing to tell any more. */
+  const callOff = async (how: { begun: boolean }): Promise<void> => {
+    const rows = await pending(world)
+    await inTransaction(world.db, async (tx) => {
+      await tx.query(`update outbox set state = 'cancelled' where id = any($1)`, [rows.map((row) => row.id)])
+      await noteErpCalledOff(tx, world.ctx, rows.map((row) => ({ ...row, ...how }))) // prettier-ignore
+    })
+  }
+  const say = async (minute: number, lifecycle: 'open' | 'cancelled'): Promise<void> => {
+    world.moveTo(serial + minute)
+    await world.apply('shop', orderFact(world, id, [{ sku: 'TEA', quantity: 1 }], { lifecycle }))
+  }
+  const kindsTold = async (): Promise<string[]> => (await tellAll(world)).map(({ kind }) => kind)
+
+  it('is forgotten where nobody had begun with it', async () => {
+    await say(0.1, 'open')
+    await say(0.2, 'cancelled')
+    await callOff({ begun: false })
+    expect(await kindsDue(world)).toEqual([])
+    await say(0.3, 'open')
+    expect(await kindsTold()).toEqual(['order'])
+  })
+
+  it('is taken back where an attempt may have left something of it, and told anew if it is wanted again', async () => {
+    await say(0.1, 'open')
+    await say(0.2, 'cancelled')
+    await callOff({ begun: true })
+    expect(await kindsDue(world)).toEqual(['erp.cancellation'])
+    // It comes back while its cancellation is begun: the ERP may have the order cancelled, open, or not at all.
+    await say(0.3, 'open')
+    await callOff({ begun: true })
+    expect(await kindsTold()).toEqual(['order'])
+    await say(0.4, 'cancelled')
+    expect(await kindsTold()).toEqual(['cancellation'])
+  })
+
+  it('is told anew also when the cancellation was not even begun', async () => {
+    await say(0.1, 'open')
+    await say(0.2, 'cancelled')
+    await callOff({ begun: true })
+    await say(0.3, 'open')
+    await callOff({ begun: false })
+    expect(await kindsTold()).toEqual(['order'])
   })
 })

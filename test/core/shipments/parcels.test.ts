@@ -145,6 +145,64 @@ test('a count taken after they had left has none of them, so nothing is taken of
   expect(await orderOf(world, 'I')).toMatchObject({ fulfillment_state: 'fulfilled' })
 })
 
+test('units that were counted out are shipped although their order was cancelled before the word of it came', async () => {
+  world.moveTo(80)
+  await world.apply('wms', countFact(world, 'N1', 79, { TEA: 8 }))
+  const lines = [
+    { sku: 'TEA-4PACK', quantity: 2 },
+    { sku: 'MUG', quantity: 1 },
+  ]
+  await world.apply('shop', orderFact(world, 'LATE', lines))
+  const [work] = await workOf(world, 'LATE')
+  await sent(work!.id)
+  await world.db.query(`update outbox set attempts = 1 where key = $1`, [`fulfillment.new:${work!.number}`])
+  world.moveTo(81)
+  await world.apply('wms', countFact(world, 'N1', 80.5, { TEA: 0 }))
+  world.moveTo(82)
+  await world.apply('shop', orderFact(world, 'LATE', lines, { lifecycle: 'cancelled' }))
+  // With the order went what was missing of it; only the mug is still held for the work that was sent.
+  const held = await world.db.query(`select r.state, r.quantity from reservations r join orders o on o.id = r.order_id where o.external_id = 'LATE'`) // prettier-ignore
+  expect(held).toEqual([{ state: 'committed', quantity: 1 }])
+  const shipped_at = world.at(80.2).toISOString()
+  const [outcome] = await world.apply(
+    'wms',
+    shipmentFact(world, 'LATE-1', work!.number, { TEA: 8, MUG: 1 }, { shipped_at }),
+  )
+  expect(outcome).toMatchObject({ kind: 'applied', summary: `shipped 9 units of ${work!.number}` })
+  const consumed = await world.db.query(`select i.sku, r.per_unit, r.consumed_quantity from reservations r join items i on i.id = r.item_id
+    join orders o on o.id = r.order_id where o.external_id = 'LATE' and r.state = 'consumed' order by 1`) // prettier-ignore
+  expect(consumed).toEqual([
+    { sku: 'MUG', per_unit: 1, consumed_quantity: 1 },
+    { sku: 'TEA', per_unit: 4, consumed_quantity: 8 },
+  ])
+  expect(await world.stock('TEA', 'north')).toMatchObject({ on_hand: 0, available: 0, committed: 0 })
+})
+
+test('units that were counted out and shipped all the same are not what the rest of their line waits for', async () => {
+  world.moveTo(90)
+  await world.apply('wms', countFact(world, 'N1', 89, { TEA: 3 }))
+  await world.apply('shop', orderFact(world, 'REST', [{ sku: 'TEA', quantity: 10 }]))
+  const [work] = await workOf(world, 'REST')
+  await sent(work!.id)
+  world.moveTo(91)
+  await world.apply('wms', countFact(world, 'N1', 90.5, { TEA: 0 }))
+  const missing = () =>
+    world.db.query(`select r.quantity, r.lost_from is not null as lost from reservations r join orders o on o.id = r.order_id
+      where o.external_id = 'REST' and r.state = 'shortfall' order by r.quantity`) // prettier-ignore
+  expect(await missing()).toEqual([
+    { quantity: 3, lost: true },
+    { quantity: 7, lost: false },
+  ])
+  const parcel = (name: string, TEA: number) => shipmentFact(world, name, work!.number, { TEA }, { shipped_at: world.at(90.2).toISOString() }) // prettier-ignore
+  await world.apply('wms', parcel('REST-1', 2))
+  expect(await missing()).toEqual([
+    { quantity: 1, lost: true },
+    { quantity: 7, lost: false },
+  ])
+  await world.apply('wms', parcel('REST-2', 1))
+  expect(await missing()).toEqual([{ quantity: 7, lost: false }])
+})
+
 test('and every invariant is whole', async () => {
   const { checks } = await verify(world.db)
   expect(checks.filter((check) => check.violations > 0)).toEqual([])

@@ -211,6 +211,12 @@ describe('an EDI warehouse', () => {
     await untilQuiet()
     await desk.read()
     expect(desk.refused).toContain('control_total_mismatch')
+    const refused = readdirSync(join(root, 'drop', 'processed')).filter((name) => {
+      const file = { name, bytes: readFileSync(join(root, 'drop', 'processed', name)), modified_at_ms: 0 }
+      return x12.files!.parse(file, house.settings).rows.some(({ fault }) => fault !== undefined)
+    })
+    expect(refused.length).toBeGreaterThan(0)
+    expect(house.ledger().wrong_files).toEqual(expect.arrayContaining(refused))
     const shipped = documents(desk.facts, 'shipment').map(({ external_id }) => external_id)
     expect(new Set(shipped).size).toBe(8)
     expect(house.ledger().shipped).toHaveLength(8)
