@@ -2,6 +2,7 @@ import { withExchanges } from '../connectors/_kit/exchanges.ts'
 import { HubError } from '../core/errors.ts'
 import type { Check } from '../core/model/validate.ts'
 import type { Hub } from '../hub.ts'
+import { waitForBreath } from './breath.ts'
 import type { Job, JobReporter } from './define.ts'
 
 /** After its time a job is told to stop; after this grace its slot is freed and what it still writes meets a fence. */
@@ -30,6 +31,8 @@ export async function runOne(
   const { job, check } = runnable
   const data = check(queued.data)
   const board = boardOf(hub, queued)
+  if (job.patience_ms !== undefined)
+    await waitForBreath(job.patience_ms, () => hub.random.next(), AbortSignal.any([...stops]))
   const timeout = new AbortController()
   let timer: NodeJS.Timeout | undefined
   const overdue = new Promise<never>((_, reject) => {
