@@ -35,8 +35,8 @@ export interface Job<S extends TSchema = TSchema> {
   timeout_ms: number
   /** At most this many of the queue's jobs run at once in one process. */
   concurrency: number
-  /** How long it waits for the process to have breath to spare; left out: it is urgent. */
-  patience_ms?: number
+  /** How long it waits, at most, for the process to have breath to spare; left out: it is urgent. */
+  patience_ms?: (hub: Hub, data: Static<S>) => number
   /** Returns the sentence the board shows: "drained 238 orders of webstore-eu, 2 parked". */
   run: (hub: Hub, data: Static<S>, reporter: JobReporter) => Promise<string>
   /**

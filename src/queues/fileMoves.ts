@@ -2,13 +2,16 @@ import type { HubError } from '../core/errors.ts'
 import type { EnvelopeSeen, FileDefinition, FileResult, FileStore, ParsedFile } from '../connectors/_kit/define.ts'
 import type { Connection } from '../hub.ts'
 
-/** Moves a claimed file to its place. A file of that name there already stays: the newcomer gets its hash in front. */
-export async function moveTo(files: FileStore, from: string, to: string, sha256: Buffer | undefined): Promise<void> {
-  const taken = sha256 !== undefined && (await files.exists(to))
-  const slash = to.lastIndexOf('/')
-  const target = taken ? `${to.slice(0, slash + 1)}${sha256.toString('hex').slice(0, 8)}-${to.slice(slash + 1)}` : to
-  // `false`: somebody moved it meanwhile, which is what we wanted.
-  await files.rename(from, target)
+/** Where a file can go: to its place, or beside it, with its hash in front, when a file of that name is there already. */
+export async function freePath(files: FileStore, path: string, sha256: Buffer): Promise<string> {
+  if (!(await files.exists(path))) return path
+  const slash = path.lastIndexOf('/')
+  return `${path.slice(0, slash + 1)}${sha256.toString('hex').slice(0, 8)}-${path.slice(slash + 1)}`
+}
+
+/** Moves a claimed file to its place. `false` of the rename: somebody moved it meanwhile, which is what we wanted. */
+export async function moveTo(files: FileStore, from: string, to: string, sha256: Buffer): Promise<void> {
+  await files.rename(from, await freePath(files, to, sha256))
 }
 
 export function processedPath(folder: string, name: string, now: Date): string {

@@ -5,7 +5,7 @@ import type { FileDefinition, FileEntry, ParsedFile } from '../connectors/_kit/d
 import type { Connection, Hub } from '../hub.ts'
 import type { JobReporter } from './define.ts'
 import { decidedFile, findFile, storeFile, storeRejected, type KnownFile } from './fileRows.ts'
-import { acknowledge, moveTo, processedPath, writeErrorNote } from './fileMoves.ts'
+import { acknowledge, freePath, moveTo, processedPath, writeErrorNote } from './fileMoves.ts'
 import { wakeAll, wakeDrain } from './wake.ts'
 
 export { confirmFile, rejectFile } from './fileRows.ts'
@@ -15,7 +15,7 @@ const FILES_MAX = 500
 /** A file whose size and time did not change over this pause is taken for whole; its control totals judge again. */
 const LOOK_PAUSE_MS = 1_000
 /** A claim this old was left by a process that died; whatever it had committed makes the second reading a no-op. */
-const CLAIM_LEASE_MS = 2 * 60_000
+const CLAIM_LEASE_MS = 60_000
 /** Writers that open a file long before they write to it exist; after this an empty one is a mistake. */
 const EMPTY_AFTER_MS = 15 * 60_000
 const PROCESSING = '.processing'
@@ -41,7 +41,9 @@ type Outcome = 'applied' | 'rejected' | 'held' | 'duplicate'
 
 /**
  * Reads the incoming folder of one connection once: takes every whole file that is its own, applies it in one transaction and moves it
- * where people look for it. Each step may be the last before a crash: the file is found again and what was done is not done twice.
+ * where people look for it. Each step may be the last before a crash: the file is found again and what was done is not done twice. Files
+ * are read in the order in which they came: while one is claimed by somebody else, dead or alive, those after it wait, because a 3PL's
+ * later word (the rest will not come) is about what its earlier one has said.
  */
 export async function readFiles(
   hub: Hub,
@@ -54,10 +56,12 @@ export async function readFiles(
   const result: FilesResult = { read: 0, rejected: 0, held: 0, duplicates: 0, rows: 0 }
   const counters = { applied: 'read', rejected: 'rejected', held: 'held', duplicate: 'duplicates' } as const
   const fresh = await wholeFiles(hub, connection, definition, options.look_pause_ms ?? LOOK_PAUSE_MS)
-  const claims = [
-    ...(await staleClaims(hub, connection, definition)),
-    ...fresh.map((entry) => ({ entry, from: pathIn(connection, definition, entry.name) })),
-  ]
+  const { stale, held } = await claimsOf(hub, connection, definition)
+  if (held.length > 0) {
+    reporter.log(`${held[0]} is claimed by another reader; what came after it waits`)
+    return result
+  }
+  const claims = [...stale, ...fresh.map((entry) => ({ entry, from: pathIn(connection, definition, entry.name) }))]
   for (const { entry, from } of claims.slice(0, FILES_MAX)) {
     if (reporter.signal.aborted) break
     const claimed = await claim(hub, connection, definition, entry, from)
@@ -104,19 +108,23 @@ async function wholeFiles(
   })
 }
 
-/** What a process that died had claimed. */
-async function staleClaims(
+/** What others have claimed: `stale` by a process that died, `held` by one that may be alive. */
+async function claimsOf(
   hub: Hub,
   connection: Connection,
   definition: FileDefinition<unknown>,
-): Promise<{ entry: FileEntry; from: string }[]> {
+): Promise<{ stale: { entry: FileEntry; from: string }[]; held: string[] }> {
   const folder = processingFolder(connection, definition)
-  const entries = await connection.port.files.list(folder)
-  return entries.flatMap((entry) => {
+  const claims = (await connection.port.files.list(folder)).flatMap((entry) => {
     const [, at, name] = CLAIMED_NAME.exec(entry.name) ?? []
-    const stale = at !== undefined && hub.clock.now().getTime() - Number(at) > CLAIM_LEASE_MS
-    return stale && name !== undefined ? [{ entry: { ...entry, name }, from: `${folder}/${entry.name}` }] : []
+    if (at === undefined || name === undefined) return []
+    const isStale = hub.clock.now().getTime() - Number(at) > CLAIM_LEASE_MS
+    return [{ entry: { ...entry, name }, from: `${folder}/${entry.name}`, isStale }]
   })
+  return {
+    stale: claims.filter(({ isStale }) => isStale).map(({ entry, from }) => ({ entry, from })),
+    held: claims.filter(({ isStale }) => !isStale).map(({ entry }) => entry.name),
+  }
 }
 
 const processingFolder = (connection: Connection, definition: FileDefinition<unknown>): string =>
@@ -181,7 +189,7 @@ async function reject(
   const sha256 = createHash('sha256').update(content).digest()
   const type = typeOf(connection, definition, name)
   await storeRejected(hub, connection, { name, sha256, type, bytes, error })
-  await intoError(connection, definition, claimed, error)
+  await intoError(connection, definition, { claimed, sha256, error })
 }
 
 /**
@@ -226,7 +234,7 @@ async function applyParsed(
         hint: 'nothing was taken from this file; send it under a new sequence if it is meant',
       },
     )
-    await intoError(connection, definition, claimed, error)
+    await intoError(connection, definition, { claimed, sha256, error })
     return { outcome: 'duplicate', rows: 0 }
   }
   if (stored.state === 'held') {
@@ -252,10 +260,10 @@ function typeOf(connection: Connection, definition: FileDefinition<unknown>, nam
 async function intoError(
   connection: Connection,
   definition: FileDefinition<unknown>,
-  claimed: Claimed,
-  error: HubError,
+  { claimed, sha256, error }: { claimed: Claimed; sha256: Buffer; error: HubError },
 ): Promise<void> {
-  const folders = foldersOf(connection, definition)
-  await writeErrorNote(connection.port.files, `${folders.error}/${claimed.name}.err`, claimed.name, error)
-  await moveTo(connection.port.files, claimed.path, `${folders.error}/${claimed.name}`, undefined)
+  const { files } = connection.port
+  const place = await freePath(files, `${foldersOf(connection, definition).error}/${claimed.name}`, sha256)
+  await writeErrorNote(files, `${place}.err`, claimed.name, error)
+  await files.rename(claimed.path, place)
 }

@@ -31,8 +31,8 @@ export async function runOne(
   const { job, check } = runnable
   const data = check(queued.data)
   const board = boardOf(hub, queued)
-  if (job.patience_ms !== undefined)
-    await waitForBreath(job.patience_ms, () => hub.random.next(), AbortSignal.any([...stops]))
+  const patience_ms = job.patience_ms?.(hub, data) ?? 0
+  if (patience_ms > 0) await waitForBreath(patience_ms, () => hub.random.next(), AbortSignal.any([...stops]))
   const timeout = new AbortController()
   let timer: NodeJS.Timeout | undefined
   const overdue = new Promise<never>((_, reject) => {

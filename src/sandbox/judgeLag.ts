@@ -3,7 +3,8 @@ import type { Shop, ShelfMove } from './trade.ts'
 
 /**
  * From the sale on one storefront to the first write on another that no longer shows more than is left. Units that came free in
- * between raise what may be shown. Sales that the end of the trade cut off from their write are not among the samples.
+ * between raise what may be shown. Sales that the end of the trade cut off from their write are not among the samples, and neither are
+ * those after which a storefront still showed no more than was left: one whose numbers are capped need not be told.
  */
 export function pushLag(
   moves: readonly ShelfMove[],
@@ -32,6 +33,8 @@ function lagOf(
   writes: readonly { quantity: number; at_ms: number }[],
 ): number[] {
   if (sale === undefined) return []
+  const shown = writes.findLast(({ at_ms }) => at_ms < sale.since_ms)
+  if (shown !== undefined && shown.quantity <= sale.at_most) return []
   let may_show = sale.at_most
   let next = 0
   for (const write of writes) {

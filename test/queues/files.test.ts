@@ -194,6 +194,10 @@ test('a file that cannot be trusted is refused whole, with a note that says what
   expect(note).toMatch(/Where: +line 3/)
   expect(note).toMatch(/What to do: +\S/)
   expect(await tree('in')).toEqual([])
+  // Wrong again under the same name: what lies there already is kept.
+  await writeFile(join(root, 'in/stock_1.txt'), 'TENT 5\nEND 9\n')
+  expect(await read()).toMatchObject({ read: 0, rejected: 1 })
+  expect(await tree('error')).toHaveLength(4)
   // The same sequence, corrected.
   await drop('stock_1.txt', 'TENT 5', 'MAT 1')
   expect(await read()).toMatchObject({ read: 1, rows: 2 })
@@ -262,6 +266,18 @@ describe('after a crash', () => {
     clock.forward(3 * 60_000)
     expect(await read()).toMatchObject({ read: 1, rows: 1 })
     expect(await tree('in')).toEqual([])
+  })
+
+  test('what came later waits for what a dead reader had claimed, so that words stay in their order', async () => {
+    await mkdir(join(root, 'in/.processing'))
+    await drop('part_1.txt', 'TENT 5')
+    await rename(join(root, 'in/part_1.txt'), processing('part_1.txt'))
+    await drop('part_2.txt', 'TENT 4')
+    expect(await read()).toMatchObject({ read: 0 })
+    expect(await tree('in')).toContain('in/part_2.txt')
+    clock.forward(3 * 60_000)
+    expect(await read()).toMatchObject({ read: 2 })
+    expect(await fileRows()).toMatchObject([{ name: 'part_1.txt' }, { name: 'part_2.txt' }])
   })
 
   test('after the commit, the move and the acknowledgement are made up for and nothing is applied twice', async () => {

@@ -12,14 +12,14 @@ const PATIENCE_MS: Readonly<Partial<Record<QueueName, number>>> = { erp: 10_000,
 /** One job literal for every kind of effect: what differs between them is in the table of effects and in the connector. */
 export const effects: readonly Job[] = (Object.keys(EFFECTS) as EffectKind[]).map((kind) => {
   const { queue } = EFFECTS[kind]
-  const patience_ms = PATIENCE_MS[queue]
+  const patience_ms = PATIENCE_MS[queue] ?? 0
   return defineJob({
     name: kind,
     queue,
     data: Type.Object({ connection_id: Type.String(), batch_key: Type.String() }),
     timeout_ms: EFFECT_TIMEOUT_MS,
     concurrency: CONCURRENCY[queue] ?? 8,
-    ...(patience_ms === undefined ? {} : { patience_ms }),
+    patience_ms: () => patience_ms,
     run: (hub, group, reporter) => runEffects(hub, group, reporter),
   })
 })

@@ -3,6 +3,9 @@ import { defineJob } from '../define.ts'
 import { drainConnection } from '../drain.ts'
 import { wakeAll, wakeDrain } from '../wake.ts'
 
+/** Orders move what every channel may show; scans, payments and parcels can wait for a moment. */
+const PATIENCE_MS = 1_000
+
 /** Empties the inbox of one connection. */
 export const drain = defineJob({
   name: 'drain',
@@ -10,6 +13,8 @@ export const drain = defineJob({
   data: Type.Object({ connection_id: Type.String() }),
   timeout_ms: 60_000,
   concurrency: 6,
+  patience_ms: (hub, { connection_id }) =>
+    hub.connections.get(connection_id)?.connector.pull?.orders === undefined ? PATIENCE_MS : 0,
   run: async (hub, { connection_id }, reporter) => (await drainConnection(hub, connection_id, reporter)).sentence,
   after: async (hub, { connection_id }) => {
     const now = hub.clock.now()
