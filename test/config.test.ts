@@ -59,7 +59,7 @@ describe('a good file', () => {
       webhooks: { body_bytes_max: 1_048_576 },
       settings: { sandbox: false },
     })
-    expect(config.database).toEqual({ url: '', data_dir: join(folder, '..', '.crossdock', 'postgres'), pool_max: 10 })
+    expect(config.database).toEqual({ url: '', data_dir: join(folder, '..', '.crossdock', 'postgres'), pool_max: 20 })
     expect(config.vault_key_file).toBe(`${config.database.data_dir}.vault-key`)
     expect(Object.isFrozen(config.connections[0]?.settings)).toBe(true)
   })
