@@ -29,7 +29,8 @@ export interface Taxed {
 
 /**
  * The tax by which this line comes to this amount of tax; null: none, because there is no tax; undefined: none fits. Channels round by
- * unit, by line or by order, so half a minor unit a piece is allowed; what comes nearest wins, then what has the price's own way.
+ * unit, by line or by order, and units that left although they were taken off are told at the rounded tax of those that stayed: so half a
+ * minor unit a piece is allowed, and one for the line; what comes nearest wins, then what has the price's own way.
  */
 export function pickTax(
   taxes: readonly SaleTax[],
@@ -38,7 +39,7 @@ export function pickTax(
 ): SaleTax | null | undefined {
   const { net_minor, tax_minor, quantity } = line
   if (tax_minor === 0) return taxes.find(({ rate_e4 }) => rate_e4 === 0) ?? null
-  const slack = Math.max(1, Math.ceil(quantity / 2))
+  const slack = 1 + Math.ceil(quantity / 2)
   const fits = taxes
     .map((tax, place) => ({ tax, place, off: Math.abs(taxOf(net_minor, tax.rate_e4) - tax_minor) }))
     .filter(({ tax, off }) => tax.rate_e4 > 0 && off <= slack)

@@ -64,11 +64,12 @@ async function keepTold(tx: Tx, ctx: CoreContext, told: readonly ToldPayment[]):
   return new Map(kept.map((payment) => [paymentKey(payment), payment]))
 }
 
-/** The orders that are there already. */
+/** The orders that are there already, by the payments' ids. */
 async function linkKept(tx: Tx, kept: ReadonlyMap<string, KeptPayment>): Promise<Map<number, string>> {
-  const [known, unknown] = [true, false].map((is) => [...kept.values()].filter(({ order_id }) => (order_id !== null) === is)) // prettier-ignore
-  const linked = await linkPayments(tx, (unknown ?? []).map(({ id }) => id)) // prettier-ignore
-  return new Map([...linked, ...(known ?? []).flatMap(({ id, order_id }) => (order_id === null ? [] : [[id, order_id] as const]))]) // prettier-ignore
+  const payments = [...kept.values()]
+  const orderless = payments.flatMap(({ id, order_id }) => (order_id === null ? id : []))
+  const known = payments.flatMap(({ id, order_id }) => (order_id === null ? [] : [[id, order_id] as const]))
+  return new Map([...known, ...(await linkPayments(tx, orderless))])
 }
 
 /** All at once, because whoever locks some now and others later can meet somebody who goes the other way. */

@@ -65,6 +65,13 @@ describe('taxes', () => {
     expect(pickTax([REDUCED, ON_TOP], { net_minor: 330, tax_minor, quantity: 10 }, false)).toBe(ON_TOP)
   })
 
+  it('bears the rounding of units that left although they were taken off', () => {
+    const VAT: SaleTax = { id: 5, name: '20 %', rate_e4: 200_000, included: true }
+    // Two of 11.90 left; the order had been brought to one, with 1.99 of tax.
+    expect(pickTax([REDUCED, VAT], { net_minor: 2_380 - 398, tax_minor: 2 * 199, quantity: 2 }, true)).toBe(VAT)
+    expect(pickTax([REDUCED, VAT], { net_minor: 2_380 - 420, tax_minor: 420, quantity: 2 }, true)).toBeUndefined()
+  })
+
   it('computes in integers', () => {
     expect(rateOf('7.7')).toBe(77_000)
     expect(taxOf(-1_050, 190_000)).toBe(-200)
