@@ -8,6 +8,7 @@ import { applyErpCounts } from './erp/counts.ts'
 import { applyItems } from './erp/items.ts'
 import { touchOnce } from './inventory/ledger.ts'
 import { applyListings } from './inventory/listings.ts'
+import { labelNumbersOf } from './labels/parcels.ts'
 import type { FactKind } from './model/fact.ts'
 import { applyCancellation } from './orders/applyCancellation.ts'
 import { applyOrdersAndPayments } from './orders/applyOrdersAndPayments.ts'
@@ -17,7 +18,7 @@ import { applyReturn } from './returns/applyReturn.ts'
 import { applyAnswer } from './answers/answers.ts'
 import { importSettlement } from './settlement/importSettlement.ts'
 import { applyReceipt } from './supply/applyReceipt.ts'
-import { namesOf } from './names.ts'
+import { namesOf, parcelName } from './names.ts'
 import { takeNames, takeTurn } from './turn.ts'
 
 type Outcomes = FactOutcome[]
@@ -94,8 +95,14 @@ async function takeTurnFor(tx: Tx, ctx: CoreContext, facts: readonly InboundFact
   const rounds = roundsOf(facts)
   if (rounds.size === 0) return
   await takeTurn(tx, companies, rounds.size > 1 ? 'alone' : 'side_by_side')
-  if (rounds.size === 1) await takeNames(tx, companies, namesOf(facts.map(({ fact }) => fact)))
+  if (rounds.size > 1) return
+  const numbers = await labelNumbersOf(tx, facts.flatMap(unnumberedWork))
+  await takeNames(tx, companies, [...namesOf(facts.map(({ fact }) => fact)), ...numbers.map(parcelName)])
 }
+
+/** The work of a parcel that is told without its number. */
+const unnumberedWork = ({ fact }: InboundFact): string[] =>
+  fact.kind === 'shipment' && fact.document.tracking_number === null ? [fact.document.fulfillment_order] : []
 
 /** Each time that a batch goes through the order of locks: once for a set-based step, by its name; once for every other fact. */
 export function roundsOf(facts: readonly Pick<InboundFact, 'fact'>[]): Set<string | object> {

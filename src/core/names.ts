@@ -11,7 +11,8 @@ const ofMoney = ({ external_id, references }: Payment | Refund): (string | null)
 const id = (text: string | null): string | null => (text === null ? null : `order:${text}`)
 const number = (text: string | null): string | null => (text === null ? null : `number:${text}`)
 const money = (text: string): string => `payment:${text}`
-const parcel = (text: string | null): string | null => (text === null ? null : `parcel:${text}`)
+export const parcelName = (tracking_number: string): string => `parcel:${tracking_number}`
+const parcel = (text: string | null): string | null => (text === null ? null : parcelName(text))
 
 /** By which names orders and parcels are looked for: by those who bring one, and by those who may not find it. */
 const NAMES: Names = {

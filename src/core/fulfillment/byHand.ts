@@ -5,7 +5,9 @@ import { internalConnectionId, type CoreContext } from '../context.ts'
 import { HubError } from '../errors.ts'
 import type { Fact } from '../model/fact.ts'
 import type { Acknowledgement, Shipment } from '../model/shipment.ts'
-import { takeTurn } from '../turn.ts'
+import { labelNumbersOf } from '../labels/parcels.ts'
+import { parcelName } from '../names.ts'
+import { takeNames, takeTurn } from '../turn.ts'
 import { earlierShipment, earlierShortPick, type Earlier } from './earlierWords.ts'
 import { lockFulfillmentOrder, type FulfillmentOrderRow } from './shipments.ts'
 
@@ -48,7 +50,7 @@ export async function sayByHand(
   ctx: CoreContext,
   { number, actor, word }: { number: string; actor: string; word: Word },
 ): Promise<HandDone> {
-  const connection_id = await speakFor(tx, number)
+  const connection_id = await speakFor(tx, number, word)
   const work = await lockFulfillmentOrder(tx, connection_id, number)
   if (work instanceof HubError) throw work
   const earlier = await earlierWord(tx, connection_id, work, word)
@@ -65,7 +67,7 @@ export async function sayByHand(
 }
 
 /** The company's own connection stands for its people; its row is there from the first word on. */
-async function speakFor(tx: Tx, number: string): Promise<string> {
+async function speakFor(tx: Tx, number: string, word: Word): Promise<string> {
   const [found] = await tx.query<{ company_id: string }>(
     'select o.company_id from fulfillment_orders f join orders o on o.id = f.order_id where f.number = $1',
     [number],
@@ -73,6 +75,10 @@ async function speakFor(tx: Tx, number: string): Promise<string> {
   if (found === undefined) throw new HubError('not_found', `there is no fulfillment order ${number}`)
   const id = internalConnectionId(found.company_id)
   await takeTurn(tx, [found.company_id], 'side_by_side')
+  if (word.kind === 'ship') {
+    const numbers = word.tracking_number === null ? await labelNumbersOf(tx, [number]) : [word.tracking_number]
+    await takeNames(tx, [found.company_id], numbers.map(parcelName))
+  }
   await tx.query(
     `insert into connections (id, connector, company_id) values ($1, 'internal', $2) on conflict (id) do nothing`,
     [id, found.company_id],

@@ -199,3 +199,14 @@ export async function unusedLabel(
   )
   return label
 }
+
+/** Numbers of the labels that wait for parcels of this work, by the work's numbers: whoever ships with one need not tell its number. */
+export async function labelNumbersOf(tx: Tx, works: readonly string[]): Promise<string[]> {
+  if (works.length === 0) return []
+  const rows = await tx.query<{ tracking_number: string }>(
+    `select p.tracking_number from fulfillment_orders f join parcels p on p.fulfillment_order_id = f.id
+     where f.number = any($1::text[]) and p.tracking_number is not null`,
+    [works],
+  )
+  return rows.map(({ tracking_number }) => tracking_number)
+}
