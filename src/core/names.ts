@@ -3,24 +3,30 @@ import type { Payment, Refund } from './model/payment.ts'
 
 type Names = { [K in FactKind]?: (document: Extract<Fact, { kind: K }>['document']) => readonly (string | null)[] }
 
-const ofMoney = ({ external_id, references }: Payment | Refund): (string | null)[] => [
-  id(references.order_external_id),
-  number(references.order_number),
-  ...[external_id, ...references.payment_ids].map(money),
-]
-const id = (text: string | null): string | null => (text === null ? null : `order:${text}`)
-const number = (text: string | null): string | null => (text === null ? null : `number:${text}`)
-const money = (text: string): string => `payment:${text}`
+const named = (kind: 'order' | 'number' | 'payment' | 'parcel', text: string | null): string | null =>
+  text === null ? null : `${kind}:${text}`
 export const parcelName = (tracking_number: string): string => `parcel:${tracking_number}`
-const parcel = (text: string | null): string | null => (text === null ? null : parcelName(text))
+
+const ofMoney = ({ external_id, references }: Payment | Refund): (string | null)[] => [
+  named('order', references.order_external_id),
+  named('number', references.order_number),
+  ...[external_id, ...references.payment_ids].map((id) => named('payment', id)),
+]
+const ofParcel = ({ tracking_number }: { tracking_number: string | null }): (string | null)[] => [
+  named('parcel', tracking_number),
+]
 
 /** By which names orders and parcels are looked for: by those who bring one, and by those who may not find it. */
 const NAMES: Names = {
-  order: (order) => [id(order.external_id), number(order.number ?? order.external_id), ...order.payment_ids.map(money)],
+  order: ({ external_id, number, payment_ids }) => [
+    named('order', external_id),
+    named('number', number),
+    ...payment_ids.map((id) => named('payment', id)),
+  ],
   payment: ofMoney,
   refund: ofMoney,
-  shipment: ({ tracking_number }) => [parcel(tracking_number)],
-  tracking_event: ({ tracking_number }) => [parcel(tracking_number)],
+  shipment: ofParcel,
+  tracking_event: ofParcel,
 }
 
 /** Pure: every name once. */
